@@ -1,0 +1,181 @@
+"""What a ticket wants done in the world. Nothing here happens before its commit.
+
+Effects name places, not chats, and texts by key, not by words: the edge knows the addresses, the
+languages and Telegram's rules.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from actors.ids import MessageId, TechnicianId
+from actors.messages import Content
+from actors.places import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text by its key in the catalogue, with what goes into it.
+
+    ``key`` is the message id in ``bot/locales/*.ftl``; args are plain, unescaped values.
+    """
+
+    key: str
+    args: Mapping[str, str | int] = field(default_factory=dict)
+
+
+class KeyboardKind(StrEnum):
+    TRIAGE = "triage"
+    """One button per active technician, and close. Drawn for the staff in the main topic."""
+    MIRROR = "mirror"
+    """Close. Drawn in a technician's topic."""
+    SCORES = "scores"
+    """1–5 for one question of the survey."""
+    SKIP = "skip"
+    """Skip the comment."""
+    COMMENT = "comment"
+    """Add a comment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyboard:
+    """Buttons by what they are for; who is active is filled in when they are drawn.
+
+    ``generation`` and ``technician_id`` (the one assigned, if any) concern ``TRIAGE``; ``question``
+    (1–3) concerns ``SCORES``.
+    """
+
+    kind: KeyboardKind
+    generation: int = 0
+    technician_id: TechnicianId | None = None
+    question: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTopic:
+    """Make the forum topic of a place. First in its lane: all else for the place waits for it."""
+
+    place: Place
+    title: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameTopic:
+    """Give the topic its new title. Only the newest one of a topic is ever sent."""
+
+    place: Place
+    title: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseTopic:
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReopenTopic:
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Relay somebody's message. ``label`` says whose it is, where the reader could not tell."""
+
+    place: Place
+    content: Content
+    label: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyHistory:
+    """Copy what was said so far, from after inbox ``seq`` on, in order, labels as recorded.
+
+    Expanded by the commit itself, from the ``said`` events of *earlier* commits; so a turn that
+    holds this effect holds no message before the one that caused it.
+    """
+
+    place: Place
+    after_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowCard:
+    """The client's card (from the directory, else from Telegram), with buttons, tagged ``card``.
+
+    ``former`` is the number of the client's ticket before this one, 0 for none.
+    """
+
+    place: Place
+    keyboard: Keyboard
+    former: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    """A message of the bot's own. ``tag`` lets a later :class:`Edit` find it again."""
+
+    place: Place
+    text: Text
+    keyboard: Keyboard | None = None
+    tag: str | None = None
+    reply_to: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Change a tagged message. ``text=None`` changes the buttons only; no keyboard removes them."""
+
+    place: Place
+    tag: str
+    text: Text | None = None
+    keyboard: Keyboard | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class React:
+    """Put the bot's reaction on a message that somebody wrote in this place."""
+
+    place: Place
+    message_id: MessageId
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPress:
+    """Answer a button press. Goes out at once, in no lane: it is worthless after 150 s."""
+
+    callback_id: str
+    text: Text | None = None
+    alert: bool = False
+
+
+type Effect = (
+    OpenTopic
+    | RenameTopic
+    | CloseTopic
+    | ReopenTopic
+    | Copy
+    | CopyHistory
+    | ShowCard
+    | Say
+    | Edit
+    | React
+    | AnswerPress
+)
+
+EFFECT_TYPES: tuple[type[Effect], ...] = (
+    OpenTopic,
+    RenameTopic,
+    CloseTopic,
+    ReopenTopic,
+    Copy,
+    CopyHistory,
+    ShowCard,
+    Say,
+    Edit,
+    React,
+    AnswerPress,
+)
+
+CARD_TAG = "card"
+SURVEY_TAG = "survey"

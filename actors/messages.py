@@ -1,0 +1,260 @@
+"""What a ticket can be told. Commands are imperative or requests, events are in the past tense.
+
+The edge builds these from Telegram updates that it has validated; the inbox keeps them as JSON and
+hands them to the ticket one at a time, in order, each in an :class:`Envelope`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from actors.ids import ChatId, MessageId, Seq, TechnicianId, ThreadId, TicketId, UserId
+from actors.places import Place
+
+type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody in Telegram, as the update described them.
+
+    ``name`` is never empty: the edge falls back to the user name, then to the id.
+    """
+
+    id: UserId
+    name: str
+    username: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Technician:
+    """A technician as configured: one name, one group, perhaps one Telegram user."""
+
+    id: TechnicianId
+    name: str
+    chat_id: ChatId
+    user_id: UserId | None = None
+
+
+class ContentKind(StrEnum):
+    """What a message carries. Everything but ``UNSUPPORTED`` can be copied by ``copyMessage``."""
+
+    TEXT = "text"
+    PHOTO = "photo"
+    VIDEO = "video"
+    ANIMATION = "animation"
+    DOCUMENT = "document"
+    AUDIO = "audio"
+    VOICE = "voice"
+    VIDEO_NOTE = "video_note"
+    STICKER = "sticker"
+    LOCATION = "location"
+    VENUE = "venue"
+    CONTACT = "contact"
+    POLL = "poll"
+    DICE = "dice"
+    UNSUPPORTED = "unsupported"
+    """Invoices, giveaways, paid media, stories, games, and kinds newer than this program."""
+
+    @property
+    def takes_caption(self) -> bool:
+        return self in _CAPTIONED
+
+
+_CAPTIONED = frozenset(
+    {
+        ContentKind.PHOTO,
+        ContentKind.VIDEO,
+        ContentKind.ANIMATION,
+        ContentKind.DOCUMENT,
+        ContentKind.AUDIO,
+        ContentKind.VOICE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A message as it stands in the chat where it was written.
+
+    ``text`` is the text or the caption, empty when there is none; ``entities`` are Telegram's own
+    ``MessageEntity`` objects for it, untouched (offsets count UTF-16 units).
+    """
+
+    chat_id: ChatId
+    message_id: MessageId
+    kind: ContentKind
+    text: str = ""
+    entities: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A button press that waits for its answer (Telegram forgets it after about 150 s)."""
+
+    callback_id: str
+    by: Person
+
+
+# --- what people do -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientWrote:
+    """The client wrote in the private chat."""
+
+    author: Person
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffWrote:
+    """Somebody of the staff wrote in the ticket's main topic (anonymous admins included)."""
+
+    author: Person
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechnicianWrote:
+    """Somebody wrote in the ticket's topic in a technician's group."""
+
+    author: Person
+    technician_id: TechnicianId
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignRequested:
+    """A button of the card was pressed.
+
+    ``generation`` is the one that the keyboard was drawn with: when the ticket has moved on since,
+    the press lost a race and is told who was first.
+    """
+
+    press: Press
+    technician: Technician
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseRequested:
+    """``/close`` or the close button, in the main topic or in a mirror topic."""
+
+    by: Person
+    place: Place
+    press: Press | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreGiven:
+    """The client pressed a mark of the survey: ``question`` 1–3, ``score`` 1–5."""
+
+    press: Press
+    question: int
+    score: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentOffered:
+    """The client pressed "add a comment" under a survey of fives."""
+
+    press: Press
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentSkipped:
+    """The client pressed "skip" when asked what to improve."""
+
+    press: Press
+
+
+# --- what the program reports ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicOpened:
+    """Delivery made the topic of a place."""
+
+    place: Place
+    chat_id: ChatId
+    thread_id: ThreadId
+
+
+class FailureReason(StrEnum):
+    """Why something could not be delivered at all. Passing troubles are retried, not reported."""
+
+    CLIENT_BLOCKED = "client_blocked"
+    """The client blocked the bot, deleted the account or never started the chat."""
+    CHAT_GONE = "chat_gone"
+    """The group is gone, or the bot was removed from it or lost a right that it needs."""
+    UNCOPYABLE = "uncopyable"
+    """Telegram refuses to copy this message."""
+    SOURCE_GONE = "source_gone"
+    """The message was deleted before it could be copied."""
+    REFUSED = "refused"
+    """Any other final answer; ``detail`` has Telegram's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFailed:
+    """An effect for ``place`` ended as undeliverable; ``content`` is set when it was a copy."""
+
+    place: Place
+    effect: str
+    reason: FailureReason
+    detail: str
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired:
+    """A timer that this ticket armed is due."""
+
+    name: str
+
+
+type Message = (
+    ClientWrote
+    | StaffWrote
+    | TechnicianWrote
+    | AssignRequested
+    | CloseRequested
+    | ScoreGiven
+    | CommentOffered
+    | CommentSkipped
+    | TopicOpened
+    | DeliveryFailed
+    | TimerFired
+)
+
+MESSAGE_TYPES: tuple[type[Message], ...] = (
+    ClientWrote,
+    StaffWrote,
+    TechnicianWrote,
+    AssignRequested,
+    CloseRequested,
+    ScoreGiven,
+    CommentOffered,
+    CommentSkipped,
+    TopicOpened,
+    DeliveryFailed,
+    TimerFired,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A message with its place in the ticket's order.
+
+    ``key`` is the inbox's unique key (``tg:<bot>:<update_id>``, ``sent:<outbox id>:<what>``,
+    ``timer:<timer id>:<arming>``, ``moved:<inbox id>``): the same cause can never enter twice.
+    """
+
+    ticket_id: TicketId
+    seq: Seq
+    key: str
+    received_at: datetime
+    message: Message

@@ -1,0 +1,106 @@
+"""What a ticket knows. The snapshot in Postgres is exactly this."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from actors.ids import Seq, TechnicianId, TicketId
+from actors.messages import Person, Technician
+
+SNAPSHOT_VERSION = 1
+"""Raised whenever a field changes its meaning; older snapshots are lifted on reading."""
+
+
+class Workflow(StrEnum):
+    SUPPORT = "support"
+    """Helpdesk: NEW → WORK → CLOSED."""
+
+
+class Status(StrEnum):
+    NEW = "NEW"
+    """Nobody is assigned."""
+    WORK = "WORK"
+    """A technician is assigned; the bridge client ↔ technician is open."""
+    CLOSED = "CLOSED"
+    """Final. What the client writes next belongs to a new ticket."""
+
+    @property
+    def is_open(self) -> bool:
+        return self is not Status.CLOSED
+
+
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.NEW: frozenset({Status.WORK, Status.CLOSED}),
+    Status.WORK: frozenset({Status.WORK, Status.CLOSED}),
+    Status.CLOSED: frozenset(),
+}
+"""The support workflow's allowed moves; ``WORK → WORK`` is a reassignment."""
+
+
+class SurveyStage(StrEnum):
+    ASKING = "asking"
+    """One of the three questions is on the client's screen."""
+    COMMENT_ASKED = "comment_asked"
+    """The client's next text is the comment."""
+    COMMENT_OFFERED = "comment_offered"
+    """All fives, saved; a comment may be added with a button."""
+    ENDED = "ended"
+    """Finished or timed out; presses change nothing."""
+
+
+SURVEY_QUESTIONS = 3
+SCORE_MAX = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """The client's marks so far, in the order of the questions."""
+
+    stage: SurveyStage
+    scores: tuple[int, ...] = ()
+    comment: str | None = None
+
+    @property
+    def question(self) -> int:
+        """The question on the screen, 1–3; 4 when all are answered."""
+        return len(self.scores) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorTopic:
+    """A technician's topic.
+
+    ``seen_seq`` is how far the conversation had been copied into it when the technician was last
+    taken off the ticket; 0 while the mirror follows it live.
+    """
+
+    technician_id: TechnicianId
+    seen_seq: Seq
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketState:
+    """A ticket at rest.
+
+    ``generation`` counts assignments, so that a button drawn before the last one is known as stale.
+    """
+
+    ticket_id: TicketId
+    client: Person
+    workflow: Workflow = Workflow.SUPPORT
+    status: Status = Status.NEW
+    former_ticket_id: TicketId | None = None
+    opened: bool = False
+    technician: Technician | None = None
+    assigned_by: str | None = None
+    generation: int = 0
+    mirrors: tuple[MirrorTopic, ...] = ()
+    survey: Survey | None = None
+    client_unreachable: bool = False
+
+    @property
+    def wants_comment(self) -> bool:
+        """Whether the client's next text belongs to this ticket although it is closed."""
+        return self.survey is not None and self.survey.stage is SurveyStage.COMMENT_ASKED
+
+    def mirror_of(self, technician_id: TechnicianId) -> MirrorTopic | None:
+        return next((m for m in self.mirrors if m.technician_id == technician_id), None)
