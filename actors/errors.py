@@ -24,5 +24,5 @@ class CorruptSnapshot(TopicdeskError):
     """The ticket's snapshot cannot be read: broken, or written by a newer version."""
 
 
-class Unrepresentable(TopicdeskError):
-    """An inbox row cannot be read as a message; it counts as a bug of that row."""
+class Poison(TopicdeskError):
+    """This message can never be handled; give it up at once instead of trying again."""

@@ -216,6 +216,13 @@ class TimerFired:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """An inbox row that this program cannot read; it is given up at once, with ``detail``."""
+
+    detail: str
+
+
 type Message = (
     ClientWrote
     | StaffWrote
@@ -228,6 +235,7 @@ type Message = (
     | TopicOpened
     | DeliveryFailed
     | TimerFired
+    | Unreadable
 )
 
 MESSAGE_TYPES: tuple[type[Message], ...] = (
@@ -242,6 +250,7 @@ MESSAGE_TYPES: tuple[type[Message], ...] = (
     TopicOpened,
     DeliveryFailed,
     TimerFired,
+    Unreadable,
 )
 
 
