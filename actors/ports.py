@@ -170,6 +170,12 @@ class TicketStore(Protocol):
             Transient: Postgres is away.
         """
 
+    async def revive(self, limit: int) -> Sequence[TicketId]:
+        """Takes up to ``limit`` open tickets that no living node owns, epoch raised.
+
+        Call it until it returns none. Their state is read later, by :meth:`claim`.
+        """
+
     async def mail(self, ticket_id: TicketId, after: Seq, limit: int) -> Sequence[Envelope]:
         """The ticket's messages from ``after + 1`` on, in order, at most ``limit``.
 

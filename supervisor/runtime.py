@@ -1,0 +1,371 @@
+"""The runtime of one node: actors with mail take turns on a fixed set of workers."""
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup, TaskStatus
+
+from actors.errors import CorruptSnapshot, Fenced, Transient
+from actors.messages import Envelope
+from actors.ports import CommitOutcome, CommitStatus, DeliveryHints, LoadedTicket, TicketStore, Turn
+from supervisor.actor import ActorStatus, TicketActor
+from supervisor.committer import GroupCommitter
+from supervisor.directory import Directory
+from supervisor.options import RuntimeOptions
+from supervisor.reporter import Reporter
+from supervisor.stats import Counters, RuntimeStats
+from supervisor.turns import Decide, Failure, fold, giving_up
+from supervisor.waits import backoff
+
+
+class Runtime:
+    """Runs the actors of this node. One message of a ticket is handled at a time, in inbox order.
+
+    ``decide`` and ``give_up`` are the workflow; ``store`` is where tickets live; ``hints`` hears of
+    lanes with new effects. Call :meth:`run` in a task group; :meth:`offer` may be called from the
+    same loop at any time, also before and after.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: TicketStore,
+        hints: DeliveryHints,
+        decide: Decide,
+        give_up: Decide,
+        reporter: Reporter,
+        jitter: Callable[[], float],
+        options: RuntimeOptions | None = None,
+        clock: Callable[[], float] = anyio.current_time,
+    ) -> None:
+        self._options = options or RuntimeOptions()
+        self._store = store
+        self._hints = hints
+        self._decide = decide
+        self._give_up = give_up
+        self._reporter = reporter
+        self._jitter = jitter
+        self._clock = clock
+        self._directory = Directory(self._options)
+        self._committer = GroupCommitter(store, self._options, jitter)
+        self._counters = Counters()
+        # Unbounded, but an actor is in it at most once: the directory is the bound.
+        self._ready, self._take = anyio.create_memory_object_stream[TicketActor](math.inf)
+        self._backing_off: TaskGroup | None = None
+        self._draining = False
+
+    # --- from outside -----------------------------------------------------------------------
+
+    def offer(self, envelopes: Sequence[Envelope]) -> None:
+        """Takes messages that are already durable. Never fails, never waits."""
+        for envelope in envelopes:
+            actor = self._directory.find_or_add(envelope.ticket_id)
+            actor.mailbox.offer(envelope)
+            self._wake(actor)
+
+    def stats(self) -> RuntimeStats:
+        counters = self._counters
+        return RuntimeStats(
+            actors=dict(self._directory.counts),
+            messages_handled=counters.messages_handled,
+            turns=counters.turns,
+            commits=self._committer.commits,
+            commits_unknown=self._committer.unknown,
+            fenced=counters.fenced,
+            transients=counters.transients,
+            crashes=counters.crashes,
+            dead_letters=counters.dead_letters,
+            timers_fired=counters.timers_fired,
+            found_by_poll=counters.found_by_poll,
+            window_messages=self._directory.window.messages,
+            mailbox_depth_max=max((len(a.mailbox) for a in self._directory), default=0),
+            last_handled_at=counters.last_handled_at,
+        )
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Revives this node's tickets and serves until cancelled or drained.
+
+        A cancel stops at once: turns that are being committed may or may not stand, all else is
+        as if it had not begun; either way the next start goes on from the last commit.
+        """
+        async with self._ready, self._take, anyio.create_task_group() as services:
+            for _ in range(self._options.committers):
+                services.start_soon(self._committer.run, name="committer")
+            async with anyio.create_task_group() as waiting:
+                self._backing_off = waiting
+                waiting.start_soon(self._poll, name="inbox poll")
+                waiting.start_soon(self._fire_timers, name="timers")
+                waiting.start_soon(self._revive, name="revival")
+                async with anyio.create_task_group() as workers:
+                    for number in range(self._options.workers):
+                        workers.start_soon(self._work, name=f"worker {number}")
+                    task_status.started()
+                waiting.cancel_scope.cancel()
+            services.cancel_scope.cancel()
+
+    def drain(self) -> None:
+        """Starts no further turn; :meth:`run` returns when those under way have ended."""
+        self._draining = True
+        self._ready.close()
+
+    # --- the run queue ----------------------------------------------------------------------
+
+    def _wake(self, actor: TicketActor) -> None:
+        if actor.status is ActorStatus.IDLE and not self._draining:
+            self._directory.move(actor, ActorStatus.QUEUED)
+            self._ready.send_nowait(actor)
+
+    async def _work(self) -> None:
+        """Gives one turn after another to whoever is next, until there will be no more."""
+        async with self._take.clone() as take:
+            async for actor in take:
+                if self._draining:
+                    self._directory.move(actor, ActorStatus.IDLE)
+                else:
+                    await self._run(actor)
+
+    async def _run(self, actor: TicketActor) -> None:
+        """One turn, whatever comes of it. Only a cancel leaves this method."""
+        self._directory.move(actor, ActorStatus.RUNNING)
+        actor.last_used = self._clock()
+        try:
+            with anyio.fail_after(self._options.turn_timeout_s):
+                await self._turn(actor)
+        except Transient as error:
+            self._postpone(actor, error)
+        except TimeoutError:
+            # The committer may still hold the turn; the next claim raises the epoch and fences it.
+            actor.chill()
+            self._postpone(actor, Transient("the turn took too long"))
+        except Fenced:
+            self._lose(actor)
+        except CorruptSnapshot as error:
+            self._quarantine(actor, str(error))
+        except Exception as error:  # noqa: BLE001 — rule 6: a bad ticket harms itself only
+            self._crash(actor, error)
+        else:
+            self._rest(actor)
+
+    async def _turn(self, actor: TicketActor) -> None:
+        """Loads what is missing, decides, commits. Raises what went wrong, by family."""
+        loaded = await self._load(actor)
+        envelopes = await self._mail(actor, loaded)
+        if not envelopes:
+            return
+        outcome = fold(loaded, envelopes, self._decide, self._options, self._clock)
+        turn = self._failed(actor, loaded, outcome) if isinstance(outcome, Failure) else outcome
+        await self._commit(actor, turn)
+        if turn.dead:
+            dead = actor.gave_up(self._clock(), self._options.dead_letter_window_s)
+            if dead >= self._options.dead_letters_max:
+                self._quarantine(actor, f"{dead} dead letters in a short time")
+
+    async def _load(self, actor: TicketActor) -> LoadedTicket:
+        if actor.loaded is None:
+            loaded = await self._store.claim(actor.ticket_id)
+            if loaded is None:
+                raise Fenced
+            actor.loaded = loaded
+            actor.mailbox.start_after(loaded.handled_seq)
+        return actor.loaded
+
+    async def _mail(self, actor: TicketActor, loaded: LoadedTicket) -> Sequence[Envelope]:
+        """The next messages, read from the inbox when the window is empty but not all."""
+        mailbox = actor.mailbox
+        if not mailbox and mailbox.behind:
+            limit = self._options.mailbox_messages_max
+            missed = mailbox.missed
+            found = await self._store.mail(actor.ticket_id, loaded.handled_seq, limit)
+            mailbox.fill(found, complete=len(found) < limit, missed=missed)
+        return mailbox.peek(self._options.turn_messages_max)
+
+    async def _commit(self, actor: TicketActor, turn: Turn) -> None:
+        """Makes the turn durable and lets its effects out: the output gate."""
+        outcome = await self._committer.commit(turn)
+        if outcome.status is CommitStatus.FENCED:
+            raise Fenced
+        assert actor.loaded is not None
+        actor.loaded = replace(
+            actor.loaded,
+            state=turn.state,
+            version=turn.version + 1,
+            handled_seq=turn.handled_seq,
+        )
+        actor.mailbox.start_after(turn.handled_seq)
+        actor.recovered()
+        self._note(actor, turn, outcome)
+
+    def _note(self, actor: TicketActor, turn: Turn, outcome: CommitOutcome) -> None:
+        counters = self._counters
+        counters.turns += 1
+        counters.messages_handled += len(turn.steps)
+        counters.last_handled_at = self._clock()
+        for envelope, decision in turn.steps:
+            self._reporter.info(
+                "message_handled",
+                ticket_id=actor.ticket_id,
+                seq=envelope.seq,
+                key=envelope.key,
+                message=type(envelope.message).__name__,
+                effects=len(decision.effects),
+                status=str(decision.state.status),
+            )
+        if outcome.lanes:
+            self._hints.wake(outcome.lanes)
+        if outcome.rerouted:
+            self.offer(outcome.rerouted)
+
+    def _rest(self, actor: TicketActor) -> None:
+        """After a good turn: to the back of the queue, to sleep, or out of the directory."""
+        if actor.status is ActorStatus.QUARANTINED:
+            return
+        self._directory.move(actor, ActorStatus.IDLE)
+        if actor.mailbox.has_mail:
+            self._wake(actor)
+        elif actor.loaded is not None and not actor.loaded.state.status.is_open:
+            self._directory.remove(actor)
+
+    # --- failures ---------------------------------------------------------------------------
+
+    def _failed(self, actor: TicketActor, loaded: LoadedTicket, failure: Failure) -> Turn:
+        """Decides whether a message that failed is tried again (raises) or given up (a turn)."""
+        attempts = actor.failed_at(failure.envelope.seq)
+        if attempts < self._options.attempts_max and not failure.is_final:
+            raise failure.error
+        self._counters.dead_letters += 1
+        self._reporter.error(
+            "message_dead_lettered",
+            ticket_id=actor.ticket_id,
+            seq=failure.envelope.seq,
+            key=failure.envelope.key,
+            attempts=attempts,
+            error=repr(failure.error),
+        )
+        return giving_up(loaded, failure, self._give_up, attempts)
+
+    def _crash(self, actor: TicketActor, error: Exception) -> None:
+        """A bug: state is read anew, and a ticket that keeps failing waits longer and longer."""
+        self._counters.crashes += 1
+        now = self._clock()
+        crashes = actor.crashed(now, self._options.crash_window_s)
+        actor.chill()
+        actor.last_error = repr(error)
+        wait = 0.0
+        if crashes >= self._options.crashes_max:
+            options = self._options
+            wait = backoff(
+                options.backoff_base_s, options.backoff_max_s, actor.crash_backoffs, self._jitter
+            )
+            actor.crash_backoffs += 1
+        self._reporter.error(
+            "actor_crashed",
+            ticket_id=actor.ticket_id,
+            error=repr(error),
+            crashes=crashes,
+            restarts_left=max(0, self._options.crashes_max - crashes),
+            wait_s=round(wait, 3),
+            exc_info=error,
+        )
+        self._retry_in(actor, wait)
+
+    def _postpone(self, actor: TicketActor, error: Transient) -> None:
+        """A service is away: wait and try again; nothing counts against the message."""
+        self._counters.transients += 1
+        options = self._options
+        wait = backoff(
+            options.transient_base_s, options.transient_max_s, actor.transients, self._jitter
+        )
+        actor.transients += 1
+        actor.last_error = str(error)
+        self._reporter.warning(
+            "turn_postponed", ticket_id=actor.ticket_id, error=str(error), wait_s=round(wait, 3)
+        )
+        self._retry_in(actor, max(wait, error.retry_after_s))
+
+    def _lose(self, actor: TicketActor) -> None:
+        """Another writer owns the ticket: stop silently; the poll finds it if it comes back."""
+        self._counters.fenced += 1
+        self._directory.remove(actor)
+
+    def _quarantine(self, actor: TicketActor, why: str) -> None:
+        actor.last_error = why
+        actor.chill()
+        self._directory.move(actor, ActorStatus.QUARANTINED)
+        self._reporter.error("ticket_quarantined", ticket_id=actor.ticket_id, why=why)
+
+    def _retry_in(self, actor: TicketActor, wait_s: float) -> None:
+        if self._draining or wait_s <= 0 or self._backing_off is None:
+            self._directory.move(actor, ActorStatus.IDLE)
+            self._wake(actor)
+            return
+        self._directory.move(actor, ActorStatus.BACKING_OFF)
+        self._backing_off.start_soon(self._wake_after, actor, wait_s, name="back-off")
+
+    async def _wake_after(self, actor: TicketActor, wait_s: float) -> None:
+        await anyio.sleep(wait_s)
+        self._directory.move(actor, ActorStatus.IDLE)
+        self._wake(actor)
+
+    # --- what nobody told us ----------------------------------------------------------------
+
+    async def _revive(self) -> None:
+        """Takes this node's open tickets into the directory; their state is read when needed."""
+        while found := await self._patiently(self._store.revive, self._options.poll_tickets_max):
+            for ticket_id in found:
+                self._directory.find_or_add(ticket_id)
+            await anyio.lowlevel.checkpoint()  # hints and turns go on meanwhile
+
+    async def _poll(self) -> None:
+        """Finds mail whose hint was lost, and what waited while the program was away."""
+        while True:
+            for ticket_id in await self._patiently(
+                self._store.waiting, self._options.poll_tickets_max
+            ):
+                actor = self._directory.find_or_add(ticket_id)
+                if actor.status is ActorStatus.IDLE:
+                    self._counters.found_by_poll += 1
+                    actor.mailbox.behind = True
+                    self._wake(actor)
+            self._chill_idle()
+            await anyio.sleep(self._options.poll_interval_s)
+
+    async def _fire_timers(self) -> None:
+        while True:
+            fired = await self._patiently(self._store.fire_timers, self._options.timers_max)
+            self._counters.timers_fired += len(fired)
+            self.offer(fired)
+            if len(fired) < self._options.timers_max:
+                await anyio.sleep(self._options.timer_interval_s)
+
+    async def _patiently[Found](
+        self, call: Callable[[int], Awaitable[Sequence[Found]]], limit: int
+    ) -> Sequence[Found]:
+        """Asks the store, and asks again while it is away."""
+        attempt = 0
+        while True:
+            try:
+                return await call(limit)
+            except Transient as error:
+                options = self._options
+                wait = backoff(
+                    options.transient_base_s, options.transient_max_s, attempt, self._jitter
+                )
+                if attempt == 0:
+                    self._reporter.warning("store_away", error=str(error))
+                attempt += 1
+                await anyio.sleep(max(wait, error.retry_after_s))
+
+    def _chill_idle(self) -> None:
+        """Lets go of states that nobody has needed for a while."""
+        before = self._clock() - self._options.idle_timeout_s
+        for actor in self._directory:
+            if (
+                actor.loaded is not None
+                and actor.status is ActorStatus.IDLE
+                and actor.last_used < before
+            ):
+                actor.chill()
+                actor.mailbox.behind = False
