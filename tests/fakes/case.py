@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from actors.decision import Decision, Event
+from actors.decision import Decision, Event, Feedback
 from actors.effects import Effect
 from actors.ids import ChatId, MessageId, Seq, TechnicianId, TicketId, UserId
 from actors.messages import (
@@ -110,6 +110,9 @@ class Case:
     def of[Kind: Effect](self, kind: type[Kind]) -> list[Kind]:
         """The last decision's effects of one kind, in order."""
         return [effect for effect in self.last.effects if isinstance(effect, kind)]
+
+    def feedback(self) -> Feedback | None:
+        return self.last.feedback
 
     def actions(self) -> list[str]:
         return [event.action for event in self.events]

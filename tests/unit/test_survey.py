@@ -42,13 +42,13 @@ def test_all_fives_are_saved_at_once_and_a_comment_may_be_added() -> None:
     case = closed()
     case.score(5, 5, 5)
     assert edited(case) == ("survey-thanks-offer", KeyboardKind.COMMENT)
-    assert case.last.feedback == Feedback(scores=(5, 5, 5), comment=None)
+    assert case.feedback() == Feedback(scores=(5, 5, 5), comment=None)
     assert [say.place for say in case.of(Say)] == [MAIN]
     case.tell(CommentOffered(press=press(IVAN)))
     asked = case.state
     assert asked.wants_comment
     case.client("thank you!")
-    assert case.last.feedback == Feedback(scores=(5, 5, 5), comment="thank you!")
+    assert case.feedback() == Feedback(scores=(5, 5, 5), comment="thank you!")
     assert not case.state.wants_comment
     assert case.last.timers == (CancelTimer(name="survey"),)
 
@@ -57,9 +57,9 @@ def test_any_mark_under_five_asks_what_to_improve() -> None:
     case = closed()
     case.score(5, 4, 5)
     assert edited(case) == ("survey-improve", KeyboardKind.SKIP)
-    assert case.last.feedback is None
+    assert case.feedback() is None
     case.client("answer faster")
-    assert case.last.feedback == Feedback(scores=(5, 4, 5), comment="answer faster")
+    assert case.feedback() == Feedback(scores=(5, 4, 5), comment="answer faster")
     [summary] = case.of(Say)
     assert summary.place == MAIN
     assert summary.text.args == {
@@ -75,7 +75,7 @@ def test_the_comment_may_be_skipped() -> None:
     case = closed()
     case.score(1, 1, 1)
     case.tell(CommentSkipped(press=press(IVAN)))
-    assert case.last.feedback == Feedback(scores=(1, 1, 1), comment=None)
+    assert case.feedback() == Feedback(scores=(1, 1, 1), comment=None)
     assert edited(case) == ("survey-thanks", None)
 
 
@@ -90,14 +90,14 @@ def test_it_ends_by_itself_with_what_was_given() -> None:
     case = closed()
     case.score(3)
     case.tell(TimerFired(name="survey"))
-    assert case.last.feedback == Feedback(scores=(3, None, None), comment=None)
+    assert case.feedback() == Feedback(scores=(3, None, None), comment=None)
     assert edited(case) == ("survey-ended", None)
 
 
 def test_it_ends_by_itself_without_feedback_when_nothing_was_given() -> None:
     case = closed()
     case.tell(TimerFired(name="survey"))
-    assert case.last.feedback is None
+    assert case.feedback() is None
     assert edited(case) == ("survey-ended", None)
 
 
@@ -105,7 +105,7 @@ def test_fives_are_not_saved_or_summed_up_twice() -> None:
     case = closed()
     case.score(5, 5, 5)
     case.tell(TimerFired(name="survey"))
-    assert case.last.feedback is None
+    assert case.feedback() is None
     assert case.of(Say) == []
     assert edited(case) == (None, None)
 
@@ -115,7 +115,7 @@ def test_fives_with_an_offered_comment_skipped_are_not_summed_up_twice() -> None
     case.score(5, 5, 5)
     case.tell(CommentOffered(press=press(IVAN)))
     case.tell(CommentSkipped(press=press(IVAN)))
-    assert case.last.feedback is None
+    assert case.feedback() is None
     assert case.of(Say) == []
 
 
