@@ -1,0 +1,75 @@
+"""Answers and notices that several parts of a workflow give."""
+
+from actors.decision import Actor, Decision, Event
+from actors.effects import AnswerPress, Keyboard, KeyboardKind, React, Say, Text
+from actors.ids import MessageId
+from actors.messages import CloseRequested, Content, FailureReason, Json, Press, Technician
+from actors.notes import Aside, called
+from actors.places import MAIN, Place
+from actors.state import TicketState
+
+NOTED_EMOJI = "✍"
+"""Put on an aside, so that its author sees that it stayed inside (one of Telegram's reactions)."""
+
+
+def triage(state: TicketState) -> Keyboard:
+    technician = state.technician
+    return Keyboard(
+        kind=KeyboardKind.TRIAGE,
+        generation=state.generation,
+        technician_id=None if technician is None else technician.id,
+    )
+
+
+def answer(state: TicketState, press: Press, text: Text) -> Decision:
+    effect = AnswerPress(callback_id=press.callback_id, text=text, alert=True)
+    return Decision(state=state, effects=(effect,))
+
+
+def reply(state: TicketState, request: CloseRequested, text: Text) -> Decision:
+    """Answers a request that changes nothing, the way it came: as a press or as a message."""
+    if request.press is not None:
+        return answer(state, request.press, text)
+    return Decision(state=state, effects=(Say(place=request.place, text=text),))
+
+
+def not_sent(state: TicketState, place: Place, content: Content, text: Text) -> Decision:
+    """Tells the author that the client did not get this, and keeps it in the log."""
+    actor = Actor.STAFF if place == MAIN else Actor.TECH
+    event = Event(actor=actor, action="not_sent", payload={"why": text.key}, content=content)
+    say = Say(place=place, text=text, reply_to=content.message_id)
+    return Decision(state=state, events=(event,), effects=(say,))
+
+
+def not_yours(technician: Technician | None) -> Text:
+    name = "" if technician is None else technician.name
+    return Text(key="not-sent-unassigned", args={"technician": name})
+
+
+def aside_event(actor: Actor, kept: Aside, content: Content, author: str) -> Event:
+    payload: dict[str, Json] = {"author": author}
+    if kept is Aside.CALL:
+        payload["called"] = called(content.text)
+    return Event(actor=actor, action=str(kept), payload=payload, content=content)
+
+
+def noted(place: Place, content: Content) -> React:
+    return React(place=place, message_id=MessageId(content.message_id), emoji=NOTED_EMOJI)
+
+
+def refused(actor: Actor, content: Content) -> Event:
+    return Event(actor=actor, action="unsupported", content=content)
+
+
+def cannot_deliver(place: Place, content: Content) -> Say:
+    text = Text(key="cannot-deliver-kind")
+    return Say(place=place, text=text, reply_to=content.message_id)
+
+
+def undelivered(place: Place, reason: FailureReason, detail: str) -> Say:
+    args: dict[str, str | int] = {
+        "place": str(place.kind),
+        "reason": str(reason),
+        "detail": detail,
+    }
+    return Say(place=MAIN, text=Text(key="undelivered", args=args))
