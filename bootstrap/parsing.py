@@ -1,0 +1,276 @@
+"""From the text of a setting to its value; a ``ValueError`` says what is wrong, never the value."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+from actors.ids import ChatId, UserId
+
+OFFICIAL_API: Final = "https://api.telegram.org"
+
+SUPERGROUP_MAX: Final = -1_000_000_000_001
+"""Ids of supergroups are -100 followed by at least ten digits."""
+
+USER_ID_MAX: Final = 2**52
+"""Telegram promises that users' ids fit into 52 bits."""
+
+NAME_LENGTH_MAX: Final = 64
+"""A technician's name stands on a button and in titles of 128 characters."""
+
+WEBHOOK_PORTS: Final = frozenset({443, 80, 88, 8443})
+"""Where Telegram's own servers deliver to."""
+
+PORT_MAX: Final = 65535
+
+DSN_OPTIONS: Final = frozenset(
+    {"host", "port", "ssl", "prepared_statement_cache_size", "target_session_attrs"}
+)
+"""Options after ``?`` that the driver asyncpg understands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechnicianGroup:
+    """A technician as configured; ``user_id`` is ``None`` where only the group is known."""
+
+    name: str
+    chat_id: ChatId
+    user_id: UserId | None = None
+
+
+def bot_token(text: str, *, official: bool) -> str:
+    shape = r"\d{5,}:[A-Za-z0-9_-]{35}" if official else r"\d+:[A-Za-z0-9_-]+"
+    if not re.fullmatch(shape, text):
+        raise ValueError("does not look like a token from @BotFather: digits, a colon, 35 signs")
+    return text
+
+
+def supergroup_id(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError("must be a number") from None
+    return check_supergroup_id(number)
+
+
+def check_supergroup_id(number: int) -> int:
+    if number > 0:
+        raise ValueError("must be a group's id, which is negative: this is a person's")
+    if number > SUPERGROUP_MAX:
+        raise ValueError(
+            "must begin with -100: this is a plain group's id; turn on Topics in the group, "
+            "then it gets a new one"
+        )
+    return number
+
+
+def user_ids(text: str) -> tuple[UserId, ...]:
+    """Numbers, separated by commas or spaces."""
+    ids: list[UserId] = []
+    for position, part in enumerate(re.split(r"[,;\s]+", text.strip(" ,;[]")), start=1):
+        if not re.fullmatch(r"\d+", part) or not 0 < int(part) < USER_ID_MAX:
+            raise ValueError(f"entry {position} is not a person's id, a positive number")
+        ids.append(UserId(int(part)))
+    return tuple(dict.fromkeys(ids))
+
+
+def technicians(text: str) -> tuple[TechnicianGroup, ...]:
+    """The JSON of ``TECH_GROUPS_MAPPING``; all of its mistakes at once, each with its entry."""
+    mistakes: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in items]
+        mistakes.extend(
+            f'"{name}" stands there twice' for name in dict.fromkeys(names) if names.count(name) > 1
+        )
+        return dict(items)
+
+    try:
+        entries = json.loads(text, object_pairs_hook=pairs)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        ) from None
+    if not isinstance(entries, dict):
+        raise ValueError("must be a JSON object: names with groups")  # noqa: TRY004 - a report
+    found: list[TechnicianGroup] = []
+    for name, entry in entries.items():
+        try:
+            found.append(_technician(name, entry))
+        except ValueError as error:
+            mistakes.append(f'entry "{name}": {error}')
+    owners: dict[ChatId, str] = {}
+    for group in found:
+        first = owners.setdefault(group.chat_id, group.name)
+        if first != group.name:
+            mistakes.append(f'entry "{group.name}": has the same group as "{first}"')
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
+    return tuple(found)
+
+
+def _technician(name: str, entry: object) -> TechnicianGroup:
+    if not name.strip() or len(name) > NAME_LENGTH_MAX:
+        raise ValueError(f"the name must have 1 to {NAME_LENGTH_MAX} characters")
+    fields = entry if isinstance(entry, dict) else {"chat_id": entry}
+    if unknown := sorted(set(fields) - {"chat_id", "user_id"}):
+        raise ValueError(f"has unknown fields: {', '.join(map(str, unknown))}")
+    chat_id, user_id = fields.get("chat_id"), fields.get("user_id")
+    if type(chat_id) is not int:
+        raise ValueError("chat_id must be a number")
+    try:
+        check_supergroup_id(chat_id)
+    except ValueError as error:
+        raise ValueError(f"chat_id {error}") from None
+    if user_id is not None and (type(user_id) is not int or not 0 < user_id < USER_ID_MAX):
+        raise ValueError("user_id must be a person's id, a positive number")
+    return TechnicianGroup(
+        name=name.strip(),
+        chat_id=ChatId(chat_id),
+        user_id=None if user_id is None else UserId(user_id),
+    )
+
+
+def _url(text: str, schemes: tuple[str, ...]) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018 - raises for what is no port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if url.scheme not in schemes:
+        raise ValueError(f"must begin with {' or '.join(f'{name}://' for name in schemes)}")
+    return url
+
+
+def http_url(text: str) -> str:
+    """A base URL, returned without the slash at its end."""
+    url = _url(text, ("http", "https"))
+    if not url.hostname:
+        raise ValueError("names no host")
+    if url.query or url.fragment or url.username:
+        raise ValueError("must be a plain address, without user, ? or #")
+    return text.rstrip("/")
+
+
+def webhook_url(text: str, *, official: bool) -> str:
+    """Telegram's own servers deliver by https to four ports; a local Bot API server anywhere."""
+    url = urlsplit(http_url(text))
+    if official and url.scheme != "https":
+        raise ValueError("must begin with https://: Telegram delivers to nothing else")
+    if official and (url.port or 443) not in WEBHOOK_PORTS:
+        raise ValueError("has a port that Telegram does not deliver to: 443, 80, 88 or 8443")
+    return text.rstrip("/")
+
+
+def webhook_secret(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", text):
+        raise ValueError("must be 16 to 256 of the signs A-Z a-z 0-9 _ -")
+    return text
+
+
+def status_token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{16,256}", text):
+        raise ValueError("must be 16 to 256 visible ASCII signs, without spaces")
+    return text
+
+
+def postgres_dsn(text: str) -> str:
+    """A DSN as hosting companies print it, made one for SQLAlchemy with asyncpg."""
+    url = _url(text, ("postgresql", "postgres", "postgresql+asyncpg"))
+    options = {
+        ("ssl" if name == "sslmode" else name): value for name, value in parse_qsl(url.query)
+    }
+    if unknown := sorted(set(options) - DSN_OPTIONS):
+        raise ValueError(f"has options that the driver does not know: {', '.join(unknown)}")
+    if not url.path.strip("/"):
+        raise ValueError("names no database")
+    if not url.hostname and "host" not in options:
+        raise ValueError("names no host")
+    query = urlencode(options, safe="/")
+    return urlunsplit(("postgresql+asyncpg", url.netloc, url.path, query, ""))
+
+
+def postgres_parts(host: str, port: int, user: str, password: str, database: str) -> str:
+    """The DSN for what stands in ``POSTGRES_HOST|PORT|USER|PASSWORD|DB``."""
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    database = quote(database, safe="")
+    if host.startswith("/"):
+        return f"postgresql+asyncpg://{login}@/{database}?host={quote(host)}&port={port}"
+    return f"postgresql+asyncpg://{login}@{_bracketed(host)}:{port}/{database}"
+
+
+def redis_url(text: str) -> str:
+    url = _url(text, ("redis", "rediss", "unix"))
+    if url.scheme == "unix" and not url.path:
+        raise ValueError("names no socket")
+    return text
+
+
+def redis_parts(host: str, port: int, password: str, database: int) -> str:
+    """The URL for what stands in ``REDIS_HOST|PORT|PASSWORD|DB``."""
+    login = f":{quote(password, safe='')}@" if password else ""
+    if host.startswith("/"):
+        return f"unix://{login}{quote(host)}?db={database}"
+    return f"redis://{login}{_bracketed(host)}:{port}/{database}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def http_bind(text: str) -> str:
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", text)
+    if found is None or int(found[2]) > PORT_MAX:
+        raise ValueError("must be an address and a port")
+    return text
+
+
+def node_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise ValueError("must be 1 to 64 of the signs A-Z a-z 0-9 . _ -")
+    return text
+
+
+def sheet_id(text: str) -> str:
+    """The id, also out of the address that the browser shows."""
+    found = re.search(r"/spreadsheets/d/([A-Za-z0-9_-]+)", text)
+    plain = found[1] if found else text
+    if not re.fullmatch(r"[A-Za-z0-9_-]{20,}", plain):
+        raise ValueError("is neither a sheet's id nor its address")
+    return plain
+
+
+def service_account(text: str) -> str:
+    """A Google service account: its JSON, or the path of the file that holds it."""
+    if not text.lstrip().startswith("{"):
+        try:
+            text = Path(text).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not text"
+            raise ValueError(f"is neither JSON nor a file that can be read ({why})") from None
+    try:
+        account = json.loads(text)
+    except json.JSONDecodeError:
+        raise ValueError("is not the JSON file of a service account") from None
+    wanted = ("client_email", "private_key", "token_uri")
+    if not isinstance(account, dict) or (lacking := [w for w in wanted if not account.get(w)]):
+        named = ", ".join(wanted if not isinstance(account, dict) else lacking)
+        raise ValueError(f"is not the JSON file of a service account: {named} missing")
+    return text
+
+
+def secret_parts(secret: str) -> tuple[str, ...]:
+    """A secret, and those inside it: a URL's password, the halves of a token, a private key."""
+    parts = [secret]
+    if "://" in secret and (password := urlsplit(secret).password):
+        parts += [password, unquote(password)]
+    if re.fullmatch(r"\d+:\S+", secret):
+        parts.append(secret.partition(":")[2])
+    if secret.lstrip().startswith("{"):
+        account = json.loads(secret)
+        parts += [
+            str(account[name]) for name in ("private_key", "private_key_id") if name in account
+        ]
+    return tuple(part for part in dict.fromkeys(parts) if part)
