@@ -124,7 +124,7 @@ class LabClient:
         return await self._post("limits", enabled=enabled, scale=scale)
 
     async def add_fault(self, kind: str, **more: Any) -> Object:
-        """``more``: method, chat_id, probability, times_left, seconds, code, description and so on."""
+        """``more``: method, chat_id, probability, times_left, seconds, code, description."""
         return await self._post("faults", kind=kind, **more)
 
     async def clear_faults(self, fault_id: int | None = None) -> None:

@@ -58,6 +58,8 @@ class LimitRules:
     private_burst: int = 5
     bot_per_s: float = 30.0
     bot_burst: int = 30
+    webhook_pause_s: float = 1.0
+    """``setWebhook`` again sooner than this is refused."""
 
 
 class _Bucket:
@@ -90,6 +92,7 @@ class Limits:
         self._bots: dict[int, _Bucket] = {}
         self._private: dict[tuple[int, int], _Bucket] = {}
         self._groups: dict[tuple[int, int], deque[float]] = {}
+        self._webhooks: dict[int, float] = {}
 
     def set_rules(self, rules: LimitRules) -> None:
         """Begins anew with other rules."""
@@ -104,10 +107,15 @@ class Limits:
         Raises:
             ApiError: 429 with ``retry_after``.
         """
-        if not self.rules.enabled or method not in COUNTED or not isinstance(chat_id, int):
+        if not self.rules.enabled:
             return
         now = self._clock()
         rules = self.rules
+        if method == "setwebhook":
+            self._refuse(self._webhooks.get(bot_id, 0.0) + rules.webhook_pause_s - now)
+            self._webhooks[bot_id] = now
+        if method not in COUNTED or not isinstance(chat_id, int):
+            return
         bot_rate, bot_burst = rules.bot_per_s * rules.scale, rules.bot_burst * rules.scale
         bot = self._bots.setdefault(bot_id, _Bucket(bot_burst, now))
         wait_s = bot.wait_s(now, bot_rate, bot_burst, cost)

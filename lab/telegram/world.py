@@ -53,6 +53,7 @@ class World:
         self.private: dict[tuple[int, int], Chat] = {}
         self.callbacks: dict[str, Callback] = {}
         self.answers: list[Answer] = []
+        self._next_user_id = USER_ID_FIRST
         self._group_bots: dict[int, tuple[Bot, ...]] = {}
 
     def reset(self) -> None:
@@ -85,9 +86,10 @@ class World:
         first, _, last = name.strip().partition(" ")
         if not first:
             raise WorldError("a person needs a name")
-        chosen = user_id or max([USER_ID_FIRST - 1, *self.users]) + 1
+        chosen = user_id or self._next_user_id
         if chosen in self.users:
             raise WorldError(f"user {chosen} exists already")
+        self._next_user_id = max(self._next_user_id, chosen + 1)
         user = User(
             id=chosen,
             first_name=first,
