@@ -1,0 +1,1 @@
+"""The schema's history. Applied by ``storage.migrate``; see ``topicdesk migrate``."""

@@ -1,0 +1,352 @@
+"""The durable outbox: what is to be sent, lane by lane, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from actors.effects import Copy, OpenTopic
+from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
+from actors.messages import DeliveryFailed, Envelope, Person, TopicOpened
+from actors.places import Place, PlaceKind
+from actors.ports import (
+    Address,
+    OutboxRow,
+    Postponed,
+    Sent,
+    Settlement,
+    Superseded,
+    TopicLost,
+    Undeliverable,
+)
+from storage import lanes
+from storage.codec import decode_effect
+from storage.postgres import transaction, unit
+
+PRESS_LIFE_S = 150
+"""How long Telegram waits for the answer to a button press."""
+
+DETAIL_LENGTH_MAX = 500
+"""Telegram's refusals are short; whatever else stands there is cut."""
+
+_EXPIRE = text("""
+    UPDATE outbox SET state = 'superseded', settled_at = now(), error = 'too late'
+    WHERE state IN ('waiting', 'sending') AND lane LIKE 'press:%'
+      AND created_at < now() - make_interval(secs => :life_s)
+""")
+
+_HEADS = """
+    SELECT o.id, o.ticket_id, o.lane, o.place, o.effect, o.attempts,
+           o.uncertain OR o.state = 'sending' AS uncertain,
+           t.client_tg_id, t.main_chat_id, u.full_name, u.username, u.language_code,
+           tp.thread_id, tp.chat_id AS topic_chat_id, tech.group_chat_id
+    FROM {lanes}
+    CROSS JOIN LATERAL (
+        SELECT w.*, bool_or(w.not_before > now()) OVER (
+                   ORDER BY w.position, w.id
+               ) AS held
+        FROM outbox w
+        WHERE w.lane = l.lane AND w.state IN ('waiting', 'sending')
+        ORDER BY w.position, w.id LIMIT :per_lane
+    ) o
+    JOIN tickets t ON t.id = o.ticket_id
+    JOIN users u ON u.tg_id = t.client_tg_id
+    LEFT JOIN topics tp ON tp.lane = o.lane
+    LEFT JOIN technicians tech
+      ON o.place LIKE 'mirror:%' AND tech.id = CAST(split_part(o.place, ':', 2) AS bigint)
+    WHERE o.held IS NOT TRUE
+    ORDER BY l.n, o.position, o.id LIMIT :limit
+"""
+
+_GIVEN = "unnest(CAST(:lanes AS text[])) WITH ORDINALITY AS l(lane, n)"
+_ALL = """(
+    SELECT lane, min(id) AS n FROM outbox
+    WHERE state IN ('waiting', 'sending') GROUP BY lane
+) AS l"""
+
+_HEADS_GIVEN = text(_HEADS.format(lanes=_GIVEN)).columns(effect=JSONB)
+_HEADS_ALL = text(_HEADS.format(lanes=_ALL)).columns(effect=JSONB)
+
+_STARTING = text("""
+    UPDATE outbox SET state = 'sending', attempts = attempts + 1, uncertain = false
+    WHERE id = ANY(:ids) AND state IN ('waiting', 'sending')
+""")
+
+_SETTLE = text("""
+    UPDATE outbox o SET
+        state = d.state, message_id = coalesce(d.message_id, o.message_id), error = d.error,
+        uncertain = d.uncertain, not_before = now() + make_interval(secs => d.after_s),
+        settled_at = CASE WHEN d.state = 'waiting' THEN NULL ELSE now() END
+    FROM unnest(
+        CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:message_ids AS bigint[]),
+        CAST(:errors AS text[]), CAST(:uncertains AS boolean[]), CAST(:afters AS double precision[])
+    ) AS d(id, state, message_id, error, uncertain, after_s)
+    WHERE o.id = d.id AND o.state IN ('waiting', 'sending')
+    RETURNING o.id
+""")
+
+_LINK = text("""
+    INSERT INTO message_links (src_chat_id, src_message_id, dst_chat_id, dst_message_id,
+                               ticket_id, outbox_id)
+    SELECT * FROM unnest(
+        CAST(:src_chats AS bigint[]), CAST(:src_messages AS bigint[]),
+        CAST(:dst_chats AS bigint[]), CAST(:dst_messages AS bigint[]),
+        CAST(:tickets AS bigint[]), CAST(:outbox_ids AS bigint[])
+    ) ON CONFLICT DO NOTHING
+""")
+
+_REMEMBER_TOPIC = text("""
+    INSERT INTO topics (lane, ticket_id, place, chat_id, thread_id)
+    VALUES (:lane, :ticket_id, :place, :chat_id, :thread_id)
+    ON CONFLICT (lane) DO UPDATE SET
+        chat_id = EXCLUDED.chat_id, thread_id = EXCLUDED.thread_id, opened_at = now()
+""")
+
+_FORGET_TOPIC = text("DELETE FROM topics WHERE lane = :lane")
+
+_REOPEN = text("""
+    INSERT INTO outbox (position, ticket_id, cause_seq, lane, place, kind, effect)
+    SELECT -1, o.ticket_id, o.cause_seq, o.lane, o.place, o.kind, o.effect
+    FROM outbox o WHERE o.lane = :lane AND o.kind = 'OpenTopic' ORDER BY o.id DESC LIMIT 1
+""")
+
+_TAGGED = text("""
+    SELECT message_id FROM outbox
+    WHERE ticket_id = :ticket AND tag = :tag AND place = :place AND message_id IS NOT NULL
+    ORDER BY id DESC LIMIT 1
+""")
+
+_BACKLOG = text("""
+    SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
+           count(*) FILTER (WHERE state = 'sending') AS sending,
+           count(*) FILTER (WHERE uncertain) AS uncertain,
+           coalesce(extract(epoch FROM now() - min(created_at)), 0) AS oldest_s
+    FROM outbox WHERE state IN ('waiting', 'sending')
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What is still to be sent; ``oldest_s`` in seconds."""
+
+    waiting: int
+    sending: int
+    uncertain: int
+    oldest_s: float
+
+
+class PostgresOutbox:
+    """Implements :class:`actors.ports.Outbox`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def heads(
+        self, lanes: Sequence[str] | None, per_lane: int, limit: int
+    ) -> Sequence[OutboxRow]:
+        async def work() -> Sequence[Any]:
+            async with transaction(self._engine) as connection:
+                values: dict[str, Any] = {"per_lane": per_lane, "limit": limit}
+                if lanes is not None:
+                    given = {**values, "lanes": list(lanes)}
+                    return (await connection.execute(_HEADS_GIVEN, given)).all()
+                await connection.execute(_EXPIRE, {"life_s": PRESS_LIFE_S})
+                return (await connection.execute(_HEADS_ALL, values)).all()
+
+        return [_row(row) for row in await unit(work)]
+
+    async def starting(self, rows: Sequence[OutboxRow]) -> None:
+        async def work() -> None:
+            async with transaction(self._engine) as connection:
+                await connection.execute(_STARTING, {"ids": [row.id for row in rows]})
+
+        if rows:
+            await unit(work)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Envelope]:
+        return await unit(lambda: self._settle(settlements)) if settlements else []
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Envelope]:
+        """Tickets are told first (their lanes' locks come before the outbox rows' own)."""
+        async with transaction(self._engine) as connection:
+            letters = [letter for s in settlements if (letter := _report(s)) is not None]
+            fresh = await lanes.post(connection, letters) if letters else {}
+            for settlement in settlements:
+                if isinstance(settlement, TopicLost):
+                    await _lose_topic(connection, settlement)
+                elif isinstance(settlement, Sent) and settlement.thread_id is not None:
+                    await _remember_topic(connection, settlement)
+            await connection.execute(_SETTLE, _columns(settlements))
+            links = _links(settlements)
+            if links["outbox_ids"]:
+                await connection.execute(_LINK, links)
+        return [envelope for envelope in fresh.values() if envelope is not None]
+
+    async def tagged(self, ticket_id: TicketId, place: Place, tag: str) -> MessageId | None:
+        async def work() -> int | None:
+            values = {"ticket": ticket_id, "place": str(place), "tag": tag}
+            async with transaction(self._engine) as connection:
+                found: int | None = (await connection.execute(_TAGGED, values)).scalar()
+                return found
+
+        found = await unit(work)
+        return None if found is None else MessageId(found)
+
+    async def backlog(self) -> Backlog:
+        async def work() -> Any:
+            async with transaction(self._engine) as connection:
+                return (await connection.execute(_BACKLOG)).one()
+
+        row = await unit(work)
+        return Backlog(
+            waiting=row.waiting,
+            sending=row.sending,
+            uncertain=row.uncertain,
+            oldest_s=float(row.oldest_s),
+        )
+
+
+def _row(row: Any) -> OutboxRow:
+    place = None if row.place is None else Place.parse(row.place)
+    thread = None if row.thread_id is None else ThreadId(row.thread_id)
+    return OutboxRow(
+        id=row.id,
+        ticket_id=TicketId(row.ticket_id),
+        lane=row.lane,
+        effect=decode_effect(row.effect),
+        address=None if place is None else Address(chat_id=_chat(row, place), thread_id=thread),
+        client=Person(
+            id=UserId(row.client_tg_id),
+            name=row.full_name,
+            username=row.username,
+            language=row.language_code,
+        ),
+        attempts=row.attempts,
+        uncertain=row.uncertain,
+    )
+
+
+def _chat(row: Any, place: Place) -> ChatId:
+    """The chat of a place; a topic that exists stays in its chat whatever the settings say now."""
+    match place.kind:
+        case PlaceKind.CLIENT:
+            return ChatId(row.client_tg_id)
+        case PlaceKind.MAIN:
+            return ChatId(row.topic_chat_id or row.main_chat_id)
+        case PlaceKind.MIRROR:
+            return ChatId(row.topic_chat_id or row.group_chat_id)
+        case _:
+            assert_never(place.kind)
+
+
+def _report(settlement: Settlement) -> lanes.Letter | None:
+    """What the ticket hears of it."""
+    row = settlement.row
+    match settlement:
+        case Sent(thread_id=thread_id) if thread_id is not None:
+            assert isinstance(row.effect, OpenTopic), row
+            assert row.address is not None, row
+            return lanes.Letter(
+                key=f"sent:{row.id}:opened",
+                ticket_id=row.ticket_id,
+                message=TopicOpened(
+                    place=row.effect.place, chat_id=row.address.chat_id, thread_id=thread_id
+                ),
+            )
+        case Undeliverable(reason=reason, detail=detail):
+            place = getattr(row.effect, "place", None)
+            if place is None:
+                return None
+            return lanes.Letter(
+                key=f"sent:{row.id}:failed",
+                ticket_id=row.ticket_id,
+                message=DeliveryFailed(
+                    place=place,
+                    effect=type(row.effect).__name__,
+                    reason=reason,
+                    detail=detail[:DETAIL_LENGTH_MAX],
+                    content=row.effect.content if isinstance(row.effect, Copy) else None,
+                ),
+            )
+        case _:
+            return None
+
+
+def _columns(settlements: Sequence[Settlement]) -> Mapping[str, list[Any]]:
+    out: dict[str, list[Any]] = {
+        name: [] for name in ("ids", "states", "message_ids", "errors", "uncertains", "afters")
+    }
+    for settlement in settlements:
+        state, message_id, error, uncertain, after = _outcome(settlement)
+        out["ids"].append(settlement.row.id)
+        out["states"].append(state)
+        out["message_ids"].append(message_id)
+        out["errors"].append(None if error is None else error[:DETAIL_LENGTH_MAX])
+        out["uncertains"].append(uncertain)
+        out["afters"].append(after)
+    return out
+
+
+def _outcome(
+    settlement: Settlement,
+) -> tuple[str, int | None, str | None, bool, float | None]:
+    """State, message, error, uncertain, wait in seconds."""
+    match settlement:
+        case Sent(message_id=message_id):
+            return "sent", message_id, None, False, None
+        case Superseded():
+            return "superseded", None, None, False, None
+        case Undeliverable(reason=reason, detail=detail):
+            return "undeliverable", None, f"{reason}: {detail}", False, None
+        case TopicLost():
+            return "waiting", None, "the topic was deleted", False, None
+        case Postponed(after_s=after_s, error=error, uncertain=uncertain):
+            return "waiting", None, error, uncertain, after_s
+        case _:
+            assert_never(settlement)
+
+
+def _links(settlements: Sequence[Settlement]) -> dict[str, list[int]]:
+    names = ("src_chats", "src_messages", "dst_chats", "dst_messages", "tickets", "outbox_ids")
+    out: dict[str, list[int]] = {name: [] for name in names}
+    for settlement in settlements:
+        effect, address = settlement.row.effect, settlement.row.address
+        if not isinstance(settlement, Sent) or not isinstance(effect, Copy):
+            continue
+        if settlement.message_id is None or address is None:
+            continue
+        link = (
+            effect.content.chat_id,
+            effect.content.message_id,
+            address.chat_id,
+            settlement.message_id,
+            settlement.row.ticket_id,
+            settlement.row.id,
+        )
+        for name, value in zip(names, link, strict=True):
+            out[name].append(value)
+    return out
+
+
+async def _remember_topic(connection: AsyncConnection, sent: Sent) -> None:
+    row = sent.row
+    assert isinstance(row.effect, OpenTopic), row
+    assert row.address is not None, row
+    values = {
+        "lane": row.lane,
+        "ticket_id": row.ticket_id,
+        "place": str(row.effect.place),
+        "chat_id": row.address.chat_id,
+        "thread_id": sent.thread_id,
+    }
+    await connection.execute(_REMEMBER_TOPIC, values)
+
+
+async def _lose_topic(connection: AsyncConnection, lost: TopicLost) -> None:
+    """Forgets the topic once, and puts its opening before whatever waits in the lane."""
+    forgotten = await connection.execute(_FORGET_TOPIC, {"lane": lost.row.lane})
+    if forgotten.rowcount:
+        await connection.execute(_REOPEN, {"lane": lost.row.lane})

@@ -1,0 +1,121 @@
+"""The connection to Postgres: engine, pool, units of work, and errors by family."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import orjson
+from asyncpg.exceptions import InterfaceError as AsyncpgInterfaceError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from actors.errors import Transient
+
+DRIVER = "postgresql+asyncpg"
+
+TRANSIENT_STATES = (
+    "08",  # the connection failed
+    "40",  # serialization failure, deadlock
+    "53",  # out of connections, memory or disk
+    "57P",  # shutting down, crashed, starting
+    "57014",  # cancelled by a statement time-out
+    "55P03",  # a lock was not to be had in time
+    "25006",  # read-only: a replica about to become the primary
+)
+"""SQLSTATE prefixes after which the same work may be tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresOptions:
+    """Where Postgres is, and how much of it this node may take. Times in seconds."""
+
+    dsn: str
+    pool_size: int = 20
+    """Connections kept: committers, intake, delivery and pages seldom need more."""
+    max_overflow: int = 10
+    """Further ones for a burst."""
+    pool_timeout_s: float = 10.0
+    """How long work waits for a connection before that counts as an outage."""
+    command_timeout_s: float = 15.0
+    """No statement of ours takes this long unless Postgres is in trouble."""
+    connect_timeout_s: float = 5.0
+    """A server that is there answers sooner."""
+
+
+UNIT_TIMEOUT_S = 20.0
+"""A unit of work that was begun is finished within this, even when its caller is cancelled."""
+
+
+def normalise(dsn: str) -> URL:
+    """The address as the driver wants it, from any usual spelling of it.
+
+    Raises:
+        ValueError: It is not a Postgres address.
+    """
+    scheme, separator, rest = dsn.partition("://")
+    if not separator or scheme.split("+")[0] not in {"postgres", "postgresql"}:
+        raise ValueError("not a Postgres address; it begins with postgresql://")
+    return make_url(f"{DRIVER}://{rest}")
+
+
+def create_engine(options: PostgresOptions) -> AsyncEngine:
+    """An engine with a bounded pool that tests a connection before it hands it out."""
+    return create_async_engine(
+        normalise(options.dsn),
+        pool_size=options.pool_size,
+        max_overflow=options.max_overflow,
+        pool_timeout=options.pool_timeout_s,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={
+            "timeout": options.connect_timeout_s,
+            "command_timeout": options.command_timeout_s,
+            "server_settings": {"application_name": "topicdesk", "jit": "off"},
+        },
+    )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed later: the server was away or busy, not wrong."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        if state is not None:
+            return str(state).startswith(TRANSIENT_STATES)
+        return error.orig is not None and is_transient(error.orig.__cause__ or error.orig)
+    return isinstance(error, OSError | TimeoutError | PoolTimeoutError | AsyncpgInterfaceError)
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction, committed at the end.
+
+    Raises:
+        Transient: Postgres is away; if that happened in the COMMIT, its outcome is unknown.
+    """
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except Exception as error:
+        if is_transient(error):
+            raise Transient(f"Postgres: {type(error).__name__}") from error
+        raise
+
+
+async def unit[Result](work: Callable[[], Awaitable[Result]]) -> Result:
+    """Runs a unit of work to its end although the caller may be cancelled meanwhile.
+
+    A connection that is torn out of a statement cannot be used again, and a half-sent COMMIT
+    leaves its outcome unknown; so the work is shielded, with a deadline.
+
+    Raises:
+        Transient: It took too long, or Postgres is away.
+    """
+    with anyio.move_on_after(UNIT_TIMEOUT_S, shield=True):
+        return await work()
+    raise Transient("Postgres did not answer in time")

@@ -1,0 +1,261 @@
+"""Tickets in Postgres: claimed, read, committed; timers fired."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from actors.decision import Decision
+from actors.ids import ChatId, Epoch, Seq, TicketId, UserId
+from actors.messages import ClientWrote, Envelope, Message, Person, TimerFired
+from actors.ports import CommitOutcome, CommitStatus, LoadedTicket, NodeIdentity, Turn
+from actors.state import TicketState, Workflow
+from storage import commit, lanes
+from storage.codec import decode_message, decode_state
+from storage.postgres import transaction, unit
+
+_TAKABLE = """
+    (t.owner IS NULL OR t.owner = :node
+     OR NOT EXISTS (SELECT FROM nodes n WHERE n.name = t.owner AND NOT n.dead))
+"""
+"""Whether this node may own the ticket: nobody does, it does already, or the owner is dead."""
+
+_REGISTER = text("""
+    INSERT INTO nodes (name, incarnation, started_at, beat_at)
+    VALUES (:node, :incarnation, :started_at, now())
+    ON CONFLICT (name) DO UPDATE SET
+        incarnation = EXCLUDED.incarnation, started_at = EXCLUDED.started_at,
+        beat_at = EXCLUDED.beat_at, dead = false
+""")
+
+_CLAIM = text(
+    f"""
+    UPDATE tickets t SET owner = :node, epoch = t.epoch + 1
+    FROM users u
+    WHERE t.id = :ticket AND u.tg_id = t.client_tg_id AND {_TAKABLE}
+    RETURNING t.id, t.epoch, t.version, t.handled_seq, t.snapshot, t.workflow, t.former_ticket_id,
+              u.tg_id, u.full_name, u.username, u.language_code
+"""  # noqa: S608 — put together from constants
+).columns(snapshot=JSONB)
+
+_REVIVE = text(
+    f"""
+    UPDATE tickets t SET owner = :node, epoch = t.epoch + 1
+    WHERE t.id IN (
+        SELECT t.id FROM tickets t
+        WHERE t.status <> 'CLOSED' AND t.id > :after AND {_TAKABLE}
+        ORDER BY t.id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING t.id
+"""  # noqa: S608 — put together from constants
+)
+
+_MAIL = text("""
+    SELECT seq, key, received_at, message FROM inbox
+    WHERE ticket_id = :ticket AND seq > :after ORDER BY seq LIMIT :limit
+""").columns(message=JSONB)
+
+_VERSIONS = text("SELECT id, epoch, version FROM tickets WHERE id = ANY(:tickets)")
+
+_WAITING = text("""
+    SELECT ticket_id FROM inbox WHERE handled_at IS NULL AND ticket_id IS NOT NULL
+    GROUP BY ticket_id ORDER BY min(id) LIMIT :limit
+""")
+
+_DUE = text("""
+    SELECT id, ticket_id, name, arming FROM timers
+    WHERE due_at <= now() ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+
+_FIRED = text("UPDATE timers SET due_at = NULL WHERE id = ANY(:timers)")
+
+
+class PostgresTicketStore:
+    """Implements :class:`actors.ports.TicketStore` for one node."""
+
+    def __init__(self, engine: AsyncEngine, node: NodeIdentity, main_chat_id: ChatId) -> None:
+        self._engine = engine
+        self._node = node
+        self._main_chat_id = main_chat_id
+        self._revived_up_to = 0
+
+    async def register(self) -> None:
+        """Makes this run of the node known; its name may own tickets from now on."""
+
+        async def work() -> None:
+            async with transaction(self._engine) as connection:
+                values = {
+                    "node": self._node.name,
+                    "incarnation": self._node.incarnation,
+                    "started_at": self._node.started_at,
+                }
+                await connection.execute(_REGISTER, values)
+
+        await unit(work)
+
+    async def claim(self, ticket_id: TicketId) -> LoadedTicket | None:
+        async def work() -> Any:
+            async with transaction(self._engine) as connection:
+                values = {"ticket": ticket_id, "node": self._node.name}
+                return (await connection.execute(_CLAIM, values)).one_or_none()
+
+        row = await unit(work)
+        return None if row is None else _loaded(row)
+
+    async def revive(self, limit: int) -> Sequence[TicketId]:
+        async def work() -> list[TicketId]:
+            values = {"node": self._node.name, "after": self._revived_up_to, "limit": limit}
+            async with transaction(self._engine) as connection:
+                found = (await connection.execute(_REVIVE, values)).scalars()
+                return sorted(TicketId(ticket) for ticket in found)
+
+        taken = await unit(work)
+        self._revived_up_to = taken[-1] if taken else 0
+        return taken
+
+    async def mail(self, ticket_id: TicketId, after: Seq, limit: int) -> Sequence[Envelope]:
+        async def work() -> Sequence[Any]:
+            values = {"ticket": ticket_id, "after": after, "limit": limit}
+            async with transaction(self._engine) as connection:
+                return (await connection.execute(_MAIL, values)).all()
+
+        return [
+            Envelope(
+                ticket_id=ticket_id,
+                seq=Seq(row.seq),
+                key=row.key,
+                received_at=row.received_at,
+                message=decode_message(row.message),
+            )
+            for row in await unit(work)
+        ]
+
+    async def commit(self, turns: Sequence[Turn]) -> Sequence[CommitOutcome]:
+        outcomes: dict[TicketId, CommitOutcome] = {}
+        together = [turn for turn in turns if not _reroutes(turn)]
+        if together:
+            outcomes |= await unit(lambda: self._commit_group(together))
+        for turn in turns:
+            if _reroutes(turn):
+                outcomes[turn.ticket_id] = await unit(partial(self._commit_rerouting, turn))
+        return [outcomes[turn.ticket_id] for turn in turns]
+
+    async def versions(
+        self, ticket_ids: Sequence[TicketId]
+    ) -> Mapping[TicketId, tuple[Epoch, int]]:
+        async def work() -> dict[TicketId, tuple[Epoch, int]]:
+            async with transaction(self._engine) as connection:
+                rows = await connection.execute(_VERSIONS, {"tickets": list(ticket_ids)})
+                return {TicketId(row.id): (Epoch(row.epoch), row.version) for row in rows}
+
+        return await unit(work)
+
+    async def waiting(self, limit: int) -> Sequence[TicketId]:
+        async def work() -> list[TicketId]:
+            async with transaction(self._engine) as connection:
+                found = (await connection.execute(_WAITING, {"limit": limit})).scalars()
+                return [TicketId(ticket) for ticket in found]
+
+        return await unit(work)
+
+    async def fire_timers(self, limit: int) -> Sequence[Envelope]:
+        return await unit(lambda: self._fire_timers(limit))
+
+    async def _fire_timers(self, limit: int) -> Sequence[Envelope]:
+        async with transaction(self._engine) as connection:
+            due = (await connection.execute(_DUE, {"limit": limit})).all()
+            if not due:
+                return []
+            letters = [
+                lanes.Letter(
+                    key=f"timer:{row.id}:{row.arming}",
+                    ticket_id=TicketId(row.ticket_id),
+                    message=TimerFired(name=row.name),
+                )
+                for row in due
+            ]
+            fresh = await lanes.post(connection, letters)
+            await connection.execute(_FIRED, {"timers": [row.id for row in due]})
+        return [envelope for envelope in fresh.values() if envelope is not None]
+
+    async def _commit_group(self, turns: Sequence[Turn]) -> dict[TicketId, CommitOutcome]:
+        async with transaction(self._engine) as connection:
+            written = await commit.write(connection, turns)
+        return {turn.ticket_id: _outcome(turn, written) for turn in turns}
+
+    async def _commit_rerouting(self, turn: Turn) -> CommitOutcome:
+        """Moves a client's message on to the client's next ticket, in the commit that marks it.
+
+        Under the client's lock, as intake: a later message either still goes through the old
+        ticket, behind this one, or finds this one in the new ticket already.
+        """
+        [(envelope, decision)] = turn.steps
+        async with transaction(self._engine) as connection:
+            client = _author(envelope.message, decision)
+            await lanes.lock_clients(connection, {client.id: client})
+            later = await lanes.current_tickets(connection, [client.id], after=turn.ticket_id)
+            current = later.get(client.id)
+            if current is not None and (current.is_open or current.moves_on):
+                target = current.ticket_id
+            else:
+                former = turn.ticket_id if current is None else current.latest_id
+                made = await lanes.create_tickets(
+                    connection, self._main_chat_id, {client.id: former}
+                )
+                target = made[client.id]
+            moved = lanes.Letter(
+                key=f"moved:{envelope.key}", ticket_id=target, message=envelope.message
+            )
+            fresh = await lanes.post(connection, [moved])
+            written = await commit.write(connection, [turn])
+            if turn.ticket_id not in written:
+                await connection.rollback()
+                return CommitOutcome(status=CommitStatus.FENCED)
+        return CommitOutcome(
+            status=CommitStatus.COMMITTED,
+            lanes=tuple(written[turn.ticket_id]),
+            rerouted=tuple(envelope for envelope in fresh.values() if envelope is not None),
+        )
+
+
+def _reroutes(turn: Turn) -> bool:
+    return any(decision.reroute for _, decision in turn.steps)
+
+
+def _author(message: Message, decision: Decision) -> Person:
+    return message.author if isinstance(message, ClientWrote) else decision.state.client
+
+
+def _outcome(turn: Turn, written: Mapping[int, list[str]]) -> CommitOutcome:
+    lanes_written = written.get(turn.ticket_id)
+    if lanes_written is None:
+        return CommitOutcome(status=CommitStatus.FENCED)
+    return CommitOutcome(status=CommitStatus.COMMITTED, lanes=tuple(lanes_written))
+
+
+def _loaded(row: Any) -> LoadedTicket:
+    """The claimed row as a ticket; one that has handled nothing yet begins from its columns."""
+    if row.snapshot is not None:
+        state = decode_state(row.snapshot)
+    else:
+        former = row.former_ticket_id
+        state = TicketState(
+            ticket_id=TicketId(row.id),
+            workflow=Workflow(row.workflow),
+            former_ticket_id=None if former is None else TicketId(former),
+            client=Person(
+                id=UserId(row.tg_id),
+                name=row.full_name,
+                username=row.username,
+                language=row.language_code,
+            ),
+        )
+    return LoadedTicket(
+        state=state,
+        epoch=Epoch(row.epoch),
+        version=row.version,
+        handled_seq=Seq(row.handled_seq),
+    )

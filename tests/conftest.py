@@ -1,0 +1,100 @@
+"""Real servers for the tests: one embedded Postgres and Valkey a session, a database a test."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage import migrate
+from storage.embedded import embedded_postgres, embedded_valkey
+from storage.postgres import PostgresOptions, create_engine, normalise
+
+TEMPLATE = "template_topicdesk"
+"""Migrated once; each test's database is a copy of it, made in some 30 ms."""
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Adapters are asyncio-only; tests of the core choose their own loops."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session")
+def servers_portal() -> Iterator[BlockingPortal]:
+    """A loop in a thread of its own, on which the session's servers are kept."""
+    with start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session")
+def postgres_server(
+    servers_portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The DSN of a running server that holds the migrated template."""
+    folder = tmp_path_factory.mktemp("servers")
+    with servers_portal.wrap_async_context_manager(embedded_postgres(folder)) as dsn:
+        servers_portal.call(_make_template, dsn)
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def valkey_url(
+    servers_portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of a running Valkey, shared by the session: use keys of your own."""
+    folder: Path = tmp_path_factory.mktemp("servers")
+    with servers_portal.wrap_async_context_manager(embedded_valkey(folder)) as url:
+        yield url
+
+
+@pytest.fixture
+async def postgres_dsn(postgres_server: str) -> AsyncIterator[str]:
+    """A database of the test's own, at head and empty."""
+    name = f"test_{secrets.token_hex(6)}"
+    await _admin(postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield _database(postgres_server, name)
+    await _admin(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def blank_dsn(postgres_server: str) -> AsyncIterator[str]:
+    """A database of the test's own without any schema."""
+    name = f"blank_{secrets.token_hex(6)}"
+    await _admin(postgres_server, f"CREATE DATABASE {name}")
+    yield _database(postgres_server, name)
+    await _admin(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def engine(postgres_dsn: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on the test's own database."""
+    made = create_engine(PostgresOptions(dsn=postgres_dsn))
+    yield made
+    await made.dispose()
+
+
+def _database(dsn: str, name: str) -> str:
+    return normalise(dsn).set(database=name).render_as_string(hide_password=False)
+
+
+async def _admin(dsn: str, statement: str) -> None:
+    made = create_async_engine(normalise(dsn), isolation_level="AUTOCOMMIT")
+    try:
+        async with made.connect() as connection:
+            await connection.execute(text(statement))
+    finally:
+        await made.dispose()
+
+
+async def _make_template(dsn: str) -> None:
+    await _admin(dsn, f"CREATE DATABASE {TEMPLATE}")
+    made = create_engine(PostgresOptions(dsn=_database(dsn, TEMPLATE)))
+    with anyio.fail_after(60):
+        await migrate.upgrade(made)
+    await made.dispose()
