@@ -1,0 +1,83 @@
+"""What a message carries, by the one field that says so."""
+
+from typing import Any
+
+from aiogram.types import Message
+
+from actors.ids import ChatId, MessageId
+from actors.messages import Content, ContentKind, Json
+
+_FIELDS: tuple[tuple[str, ContentKind], ...] = (
+    ("animation", ContentKind.ANIMATION),  # before document: an animation carries both
+    ("venue", ContentKind.VENUE),  # before location: a venue carries both
+    ("text", ContentKind.TEXT),
+    ("photo", ContentKind.PHOTO),
+    ("video", ContentKind.VIDEO),
+    ("document", ContentKind.DOCUMENT),
+    ("audio", ContentKind.AUDIO),
+    ("voice", ContentKind.VOICE),
+    ("video_note", ContentKind.VIDEO_NOTE),
+    ("sticker", ContentKind.STICKER),
+    ("location", ContentKind.LOCATION),
+    ("contact", ContentKind.CONTACT),
+    ("poll", ContentKind.POLL),
+    ("dice", ContentKind.DICE),
+)
+
+_UNSUPPORTED = (
+    *("paid_media", "story", "game", "invoice", "giveaway", "giveaway_winners", "checklist"),
+    *("live_photo", "rich_message", "gift", "unique_gift"),
+)
+"""Written by people, but not to be copied by a bot."""
+
+_ENVELOPE = frozenset(
+    {
+        *("message_id", "from_user", "date", "chat", "message_thread_id", "is_topic_message"),
+        *("sender_chat", "sender_boost_count", "sender_business_bot", "business_connection_id"),
+        *("forward_origin", "is_automatic_forward", "reply_to_message", "external_reply", "quote"),
+        *("reply_to_story", "via_bot", "edit_date", "has_protected_content", "is_from_offline"),
+        *("media_group_id", "author_signature", "paid_star_count", "reply_markup", "effect_id"),
+        *("direct_messages_topic", "is_paid_post", "reply_to_checklist_task_id", "sender_tag"),
+        *("guest_bot_caller_user", "guest_bot_caller_chat", "guest_query_id"),
+    }
+)
+"""Fields about a message rather than in it."""
+
+
+def kind_of(message: Message) -> ContentKind | None:
+    """The kind of what a person sent, ``None`` for a service message.
+
+    A field that this program does not know, next to no field that it does, is a kind of a newer
+    Bot API: something was said, so it counts as unsupported rather than as nothing.
+    """
+    for field, kind in _FIELDS:
+        if getattr(message, field) is not None:
+            return kind
+    if any(getattr(message, field, None) is not None for field in _UNSUPPORTED):
+        return ContentKind.UNSUPPORTED
+    known = message.model_fields_set - _ENVELOPE
+    if known:
+        return None
+    return ContentKind.UNSUPPORTED if message.model_extra else None
+
+
+def content_of(message: Message, kind: ContentKind, raw: dict[str, Any]) -> Content:
+    """The message's content; entities are taken from the raw update, untouched."""
+    text = message.text if message.text is not None else message.caption
+    entities = raw.get("entities" if message.text is not None else "caption_entities") or ()
+    return Content(
+        chat_id=ChatId(message.chat.id),
+        message_id=MessageId(message.message_id),
+        kind=kind,
+        text=_storable(text or ""),
+        entities=tuple(_entity(entity) for entity in entities),
+    )
+
+
+def _entity(entity: dict[str, Json]) -> dict[str, Json]:
+    return dict(entity)
+
+
+def _storable(text: str) -> str:
+    """Postgres keeps no NUL, and a lone surrogate is no character at all."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

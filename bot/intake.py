@@ -1,0 +1,288 @@
+"""The way in: bytes → a validated update → its meaning → the inbox, committed, then answered."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+import orjson
+import structlog
+from aiogram.types import Update
+from anyio.abc import TaskStatus
+from pydantic import ValidationError
+
+from actors.effects import Text
+from actors.errors import Transient
+from actors.messages import Technician
+from actors.ports import Inbox, Incoming, Mailroom, Route, Stored, ToDesk, TopicBook
+from bot.roster import Roster
+from bot.texts import Texts
+from bot.translate import (
+    Accept,
+    Desk,
+    Ignored,
+    Lookups,
+    Refused,
+    Translation,
+    ticket_of_button,
+    topic_of,
+    translate,
+)
+
+log = structlog.get_logger(__name__)
+
+UPDATE_ID_MAX = 2**63 - 1
+
+
+class MalformedUpdate(ValueError):
+    """Not an update at all: no JSON object with a number of its own."""
+
+
+class PressAnswers(Protocol):
+    """Answers a button press outside of any ticket; failures are its own business."""
+
+    async def answer(self, callback_id: str, text: str, *, alert: bool = False) -> None: ...
+
+
+class PressLocks(Protocol):
+    """Keeps a double click from being handled twice at once. Never needed for correctness."""
+
+    async def acquire(self, user_id: int, data: str, callback_id: str) -> bool:
+        """Whether this press may go on; false while the same one is in work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeOptions:
+    """How updates are gathered into commits."""
+
+    batch_max: int = 64
+    """Updates in one transaction: more only adds latency."""
+
+    queue_max: int = 1000
+    """Updates that may wait for a commit; more are asked to come again (503)."""
+
+    writers: int = 2
+    """Transactions at once: one writes while the other gathers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeStats:
+    """Counts since the start."""
+
+    stored: int
+    duplicates: int
+    ignored: int
+    refused: int
+    unreadable: int
+
+
+class _Waiting:
+    __slots__ = ("done", "error", "incoming")
+
+    def __init__(self, incoming: Incoming) -> None:
+        self.incoming = incoming
+        self.done = anyio.Event()
+        self.error: Exception | None = None
+
+
+class Intake:
+    """Takes updates from the webhook or the poller and returns once they are durable."""
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        inbox: Inbox,
+        topics: TopicBook,
+        roster: Roster,
+        mailroom: Mailroom,
+        presses: PressAnswers,
+        locks: PressLocks,
+        texts: Texts,
+        desk_hint: Callable[[], None],
+        options: IntakeOptions | None = None,
+    ) -> None:
+        self._desk = desk
+        self._inbox = inbox
+        self._topics = topics
+        self._roster = roster
+        self._mailroom = mailroom
+        self._presses = presses
+        self._locks = locks
+        self._texts = texts
+        self._desk_hint = desk_hint
+        self._options = options or IntakeOptions()
+        self._send, self._receive = anyio.create_memory_object_stream[_Waiting](math.inf)
+        self._counts = dict.fromkeys(("stored", "duplicates", "ignored", "refused", "bad"), 0)
+
+    def stats(self) -> IntakeStats:
+        counts = self._counts
+        return IntakeStats(
+            stored=counts["stored"],
+            duplicates=counts["duplicates"],
+            ignored=counts["ignored"],
+            refused=counts["refused"],
+            unreadable=counts["bad"],
+        )
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Writes what is waiting, in groups, until cancelled; each group's senders are told."""
+        async with self._receive, anyio.create_task_group() as group:
+            for _ in range(self._options.writers):
+                group.start_soon(self._write, name="intake writer")
+            task_status.started()
+
+    async def accept(self, body: bytes) -> None:
+        """One update as the webhook got it. Returning means that it is stored or needs no storing.
+
+        Raises:
+            MalformedUpdate: It is no update.
+            Transient: It could not be stored now; the sender must come again.
+        """
+        update = parse(body)
+        incoming = await self._understand(update)
+        if incoming is None:
+            return
+        waiting = _Waiting(incoming)
+        if self._send.statistics().current_buffer_used >= self._options.queue_max:
+            raise Transient("too many updates are waiting", retry_after_s=1)
+        self._send.send_nowait(waiting)
+        await waiting.done.wait()
+        if waiting.error is not None:
+            raise waiting.error
+
+    async def accept_many(self, updates: Sequence[Mapping[str, Any]]) -> None:
+        """Updates as ``getUpdates`` gave them, stored in their order in one transaction.
+
+        Raises:
+            Transient: None is known to be stored; the offset must not be confirmed.
+        """
+        understood = [await self._understand(_checked(update)) for update in updates]
+        incoming = [each for each in understood if each is not None]
+        if incoming:
+            self._stored(await self._inbox.put(incoming))
+
+    # --- understanding ----------------------------------------------------------------------
+
+    async def _understand(self, raw: dict[str, Any]) -> Incoming | None:
+        update_id = raw["update_id"]
+        with structlog.contextvars.bound_contextvars(update_id=update_id):
+            translation = await self._translate(raw)
+            match translation:
+                case Ignored():
+                    self._counts["ignored"] += 1
+                    log.debug("update_ignored", why=str(translation))
+                    return None
+                case Refused():
+                    self._counts["refused"] += 1
+                    log.warning("press_refused", why=translation.why)
+                    await self._answer(translation)
+                    return None
+                case _:
+                    if not await self._may_press(raw):
+                        return None
+                    return self._incoming(raw, translation.route, translation.message)
+
+    async def _translate(self, raw: dict[str, Any]) -> Translation:
+        """The update's meaning; what cannot be read goes to the desk, which keeps it with why."""
+        try:
+            update = Update.model_validate(raw)
+        except (ValidationError, ValueError, TypeError) as error:
+            self._counts["bad"] += 1
+            log.warning("update_unreadable", error=type(error).__name__)
+            return Accept(route=ToDesk(), message=None)
+        topic = topic_of(update)
+        ticket = ticket_of_button(update)
+        known = Lookups(
+            topic=None if topic is None else await self._topics.find_topic(*topic),
+            client_of_ticket=None if ticket is None else await self._topics.client_of(ticket),
+            technicians={} if ticket is None else await self._technicians(),
+        )
+        return translate(update, raw, self._desk, known)
+
+    async def _technicians(self) -> dict[int, Technician]:
+        return {technician.id: technician for technician in await self._roster.active()}
+
+    async def _may_press(self, raw: dict[str, Any]) -> bool:
+        """Whether a press is the first of its kind in work; the others are told so."""
+        query = raw.get("callback_query")
+        if not isinstance(query, dict):
+            return True
+        person: dict[str, Any] = query.get("from", {})
+        callback_id = str(query.get("id"))
+        if await self._locks.acquire(int(person["id"]), str(query.get("data")), callback_id):
+            return True
+        text = self._texts.render(Text(key="press-in-work"), person.get("language_code"))
+        await self._presses.answer(callback_id, text)
+        return False
+
+    async def _answer(self, refused: Refused) -> None:
+        text = self._texts.render(refused.text, refused.language)
+        await self._presses.answer(refused.callback_id, text, alert=True)
+
+    def _incoming(self, raw: dict[str, Any], route: Route, message: Any) -> Incoming:
+        key = f"tg:{self._desk.bot_id}:{raw['update_id']}"
+        return Incoming(key=key, route=route, message=message, raw=raw)
+
+    # --- storing ----------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while True:
+            group = [await self._receive.receive()]
+            while len(group) < self._options.batch_max:
+                try:
+                    group.append(self._receive.receive_nowait())
+                except anyio.WouldBlock:
+                    break
+            await self._store(group)
+
+    async def _store(self, group: list[_Waiting]) -> None:
+        """Stores a group and tells each sender; a bad update must not take the others down."""
+        try:
+            self._stored(await self._inbox.put([waiting.incoming for waiting in group]))
+        except Transient as error:
+            for waiting in group:
+                waiting.error = error
+        except Exception as error:
+            if len(group) == 1:
+                log.exception("update_not_stored", key=group[0].incoming.key, exc_info=error)
+                group[0].error = Transient("the update could not be stored")
+            else:
+                for waiting in group:
+                    await self._store([waiting])
+        finally:
+            for waiting in group:
+                waiting.done.set()
+
+    def _stored(self, stored: Sequence[Stored]) -> None:
+        """After the commit: hints for what is new."""
+        fresh = [each for each in stored if not each.duplicate]
+        self._counts["stored"] += len(fresh)
+        self._counts["duplicates"] += len(stored) - len(fresh)
+        self._mailroom.offer([each.envelope for each in fresh if each.envelope is not None])
+        if any(each.envelope is None for each in fresh):
+            self._desk_hint()
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The JSON object of an update.
+
+    Raises:
+        MalformedUpdate: It is none.
+    """
+    try:
+        return _checked(orjson.loads(body))
+    except orjson.JSONDecodeError as error:
+        raise MalformedUpdate("the body is not JSON") from error
+
+
+def _checked(update: Any) -> dict[str, Any]:
+    if not isinstance(update, dict):
+        raise MalformedUpdate("an update is a JSON object")
+    update_id = update.get("update_id")
+    if not isinstance(update_id, int) or isinstance(update_id, bool):
+        raise MalformedUpdate("update_id must be a whole number")
+    if not 0 <= update_id <= UPDATE_ID_MAX:
+        raise MalformedUpdate("update_id is out of range")
+    return {str(name): value for name, value in update.items()}

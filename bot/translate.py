@@ -1,0 +1,253 @@
+"""What an update means: pure, given who is who and whose topic it came from."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from aiogram.types import CallbackQuery, Message, Update
+
+from actors.effects import Text
+from actors.ids import ChatId, ThreadId, TicketId, UserId
+from actors.messages import (
+    AssignRequested,
+    ClientWrote,
+    CloseRequested,
+    CommentOffered,
+    CommentSkipped,
+    ContentKind,
+    Press,
+    ScoreGiven,
+    StaffWrote,
+    Technician,
+    TechnicianWrote,
+)
+from actors.messages import Message as TicketMessage
+from actors.places import MAIN, PlaceKind
+from actors.ports import Route, ToClient, ToDesk, TopicAddress, ToTicket
+from bot.contents import content_of, kind_of
+from bot.keyboards import TICKET_DATA, AssignData, CloseData, CommentData, ScoreData, SkipData
+from bot.people import author_of, person_of
+
+_COMMAND = re.compile(r"/(?P<name>[a-zA-Z0-9_]{1,32})(?:@(?P<bot>\w+))?(?:\s|$)")
+
+DESK_COMMANDS = frozenset({"techs", "tickets", "find", "ticket", "cancel", "help"})
+"""Commands of the administrators and the staff."""
+
+NOTE_COMMAND = "note"
+CLOSE_COMMAND = "close"
+START_COMMAND = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Who is who: the bot's user name, the main group and the groups of the technicians."""
+
+    bot_id: UserId
+    bot_username: str
+    main_chat_id: ChatId
+    admin_ids: frozenset[UserId]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """To be stored."""
+
+    route: Route
+    message: TicketMessage | None
+
+
+class Ignored(StrEnum):
+    """Why an update is not stored: there is nothing in it for anybody."""
+
+    OWN = "own doing"
+    BOT = "another bot"
+    SERVICE = "service message"
+    COMMAND = "command"
+    OUTSIDE = "not a ticket's topic"
+    KIND = "kind of update"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A button that must not act: forged, stale or out of place. Answered and logged."""
+
+    callback_id: str
+    text: Text
+    why: str
+    language: str | None
+
+
+type Translation = Accept | Ignored | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookups:
+    """What had to be asked for before an update can be understood."""
+
+    topic: TopicAddress | None = None
+    client_of_ticket: UserId | None = None
+    technicians: Mapping[int, Technician]
+
+
+def topic_of(update: Update) -> tuple[ChatId, ThreadId] | None:
+    """The forum topic that an update came from, if any; the General topic is none."""
+    message = update.message
+    if message is None and update.callback_query is not None:
+        pressed = update.callback_query.message
+        message = pressed if isinstance(pressed, Message) else None
+    if message is None or not message.is_topic_message or message.message_thread_id is None:
+        return None
+    return ChatId(message.chat.id), ThreadId(message.message_thread_id)
+
+
+def ticket_of_button(update: Update) -> TicketId | None:
+    """The ticket that a button names, if it is one of ours and well formed."""
+    data = None if update.callback_query is None else _data_of(update.callback_query)
+    return None if data is None else TicketId(data.ticket)
+
+
+def translate(update: Update, raw: Mapping[str, Any], desk: Desk, known: Lookups) -> Translation:
+    """The meaning of one validated update. ``raw`` is the same update as Telegram sent it."""
+    if update.message is not None:
+        return _message(update.message, raw.get("message", {}), desk, known)
+    if update.callback_query is not None:
+        return _press(update.callback_query, known)
+    if update.my_chat_member is not None:
+        return Accept(route=ToDesk(), message=None)
+    return Ignored.KIND
+
+
+# --- messages -------------------------------------------------------------------------------
+
+
+def _message(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translation:
+    if message.from_user is not None and message.from_user.id == desk.bot_id:
+        return Ignored.OWN
+    author = author_of(message)
+    if author is None:
+        return Ignored.BOT
+    kind = kind_of(message)
+    if kind is None:
+        return Ignored.SERVICE
+    command = command_of(message, desk)
+    if message.chat.type == "private":
+        if command is not None:
+            staff = author.id in desk.admin_ids and command in DESK_COMMANDS
+            to_desk = command == START_COMMAND or staff
+            return Accept(route=ToDesk(), message=None) if to_desk else Ignored.COMMAND
+        content = content_of(message, kind, raw)
+        return Accept(
+            route=ToClient(client=author, is_text=kind is ContentKind.TEXT),
+            message=ClientWrote(author=author, content=content),
+        )
+    if command in DESK_COMMANDS:
+        return Accept(route=ToDesk(), message=None)
+    topic = known.topic
+    if topic is None:
+        return (
+            Accept(route=ToDesk(), message=None)
+            if _answers_desk(message, desk)
+            else Ignored.OUTSIDE
+        )
+    to_ticket = ToTicket(ticket_id=topic.ticket_id)
+    if command == CLOSE_COMMAND:
+        return Accept(route=to_ticket, message=CloseRequested(by=author, place=topic.place))
+    if command is not None and command != NOTE_COMMAND:
+        return Ignored.COMMAND
+    content = content_of(message, kind, raw)
+    if topic.place.technician_id is None:
+        return Accept(route=to_ticket, message=StaffWrote(author=author, content=content))
+    return Accept(
+        route=to_ticket,
+        message=TechnicianWrote(
+            author=author, technician_id=topic.place.technician_id, content=content
+        ),
+    )
+
+
+def _answers_desk(message: Message, desk: Desk) -> bool:
+    """Whether a text outside of tickets answers a question of the desk: a reply to the bot."""
+    asked = message.reply_to_message
+    by_us = asked is not None and asked.from_user is not None and asked.from_user.id == desk.bot_id
+    return by_us and message.chat.id == desk.main_chat_id and message.text is not None
+
+
+def command_of(message: Message, desk: Desk) -> str | None:
+    """The command that a text begins with, in lower case; ``""`` when it is another bot's.
+
+    In a group, ``/close@other_bot`` is none of our business, but it is not for the client either.
+    """
+    text = message.text if message.text is not None else message.caption
+    match = _COMMAND.match(text or "")
+    if match is None:
+        return None
+    addressed = match["bot"]
+    if addressed is not None and addressed.lower() != desk.bot_username.lower():
+        return ""
+    return match["name"].lower()
+
+
+# --- buttons --------------------------------------------------------------------------------
+
+
+type TicketData = AssignData | CloseData | ScoreData | CommentData | SkipData
+
+
+def _data_of(query: CallbackQuery) -> TicketData | None:
+    for kind in TICKET_DATA:
+        try:
+            return kind.unpack(query.data or "")  # type: ignore[return-value]
+        except (TypeError, ValueError):
+            continue
+    return None
+
+
+def _press(query: CallbackQuery, known: Lookups) -> Translation:
+    if query.from_user.is_bot:
+        return Ignored.BOT
+    data = _data_of(query)
+    if data is None:
+        return Accept(route=ToDesk(), message=None)  # a pager's button, or the desk refuses it
+    press = Press(callback_id=query.id, by=person_of(query.from_user))
+    route = ToTicket(ticket_id=TicketId(data.ticket))
+    match data:
+        case AssignData() | CloseData():
+            topic = known.topic
+            if topic is None or topic.ticket_id != data.ticket:
+                return _refused(query, "forged-press", "not in a topic of this ticket")
+            if isinstance(data, CloseData):
+                message = CloseRequested(by=press.by, place=topic.place, press=press)
+                return Accept(route=route, message=message)
+            if topic.place.kind is not PlaceKind.MAIN or topic.place != MAIN:
+                return _refused(query, "forged-press", "assigning outside the main topic")
+            technician = known.technicians.get(data.technician)
+            if technician is None:
+                return _refused(query, "stale-press", "the technician is not active")
+            return Accept(
+                route=route,
+                message=AssignRequested(
+                    press=press, technician=technician, generation=data.generation
+                ),
+            )
+        case ScoreData() | CommentData() | SkipData():
+            in_private = query.message is not None and query.message.chat.id == query.from_user.id
+            if not in_private or known.client_of_ticket != query.from_user.id:
+                return _refused(query, "forged-press", "not the client of this ticket")
+            return Accept(route=route, message=_survey(data, press))
+
+
+def _survey(data: ScoreData | CommentData | SkipData, press: Press) -> TicketMessage:
+    match data:
+        case ScoreData():
+            return ScoreGiven(press=press, question=data.question, score=data.score)
+        case CommentData():
+            return CommentOffered(press=press)
+        case SkipData():
+            return CommentSkipped(press=press)
+
+
+def _refused(query: CallbackQuery, key: str, why: str) -> Refused:
+    language = query.from_user.language_code
+    return Refused(callback_id=query.id, text=Text(key=key), why=why, language=language)
