@@ -21,7 +21,7 @@ QUIET: Final = {
     "aiogram.event": logging.WARNING,  # a line per update, which the intake writes already
     "aiohttp.access": logging.WARNING,
     "hypercorn.access": logging.WARNING,
-    "alembic.runtime.plugins": logging.WARNING,
+    "alembic": logging.WARNING,  # six lines on a schema that is up to date
     "asyncio": logging.WARNING,
 }
 """Loggers of libraries that say at INFO what nobody needs."""

@@ -7,8 +7,14 @@ the wheels' own launchers open private folders to everyone, trust a pid without 
 is, and leave a server running that they found running.
 """
 
-from storage.embedded.kept import EmbeddedServerError, KeptOptions
+from storage.embedded.kept import EmbeddedServerError, FolderInUse, KeptOptions
 from storage.embedded.postgres import embedded_postgres
 from storage.embedded.valkey import embedded_valkey
 
-__all__ = ["EmbeddedServerError", "KeptOptions", "embedded_postgres", "embedded_valkey"]
+__all__ = [
+    "EmbeddedServerError",
+    "FolderInUse",
+    "KeptOptions",
+    "embedded_postgres",
+    "embedded_valkey",
+]

@@ -20,6 +20,17 @@ class EmbeddedServerError(TopicdeskError):
     """An embedded server cannot be used; the message says why and what to do."""
 
 
+class FolderInUse(EmbeddedServerError):
+    """Another running program holds the folder; ``holder`` names its process."""
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        super().__init__(
+            f"{folder} is in use by another running topicdesk ({holder}); "
+            f"stop that one, or give this one a DATA_DIR of its own"
+        )
+        self.holder = holder
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptOptions:
     """How long to wait for what."""
@@ -71,17 +82,15 @@ async def claimed(folder: Path, name: str, options: KeptOptions) -> AsyncIterato
     server has ended.
 
     Raises:
-        EmbeddedServerError: Another running program holds it, or it cannot be written.
+        FolderInUse: Another running program holds it.
+        EmbeddedServerError: It cannot be written, or an earlier server does not end.
     """
     try:
         _make(folder)
         with _lock_file(folder / f"{name}.lock") as program:
             if not await _locked(program, options.busy_wait_s, options.poll_s):
-                holder = os.pread(program, 20, 0).decode(errors="replace").strip() or "unknown"
-                raise EmbeddedServerError(
-                    f"{folder} is in use by another running topicdesk (process {holder}); "
-                    f"stop that one, or give this one a DATA_DIR of its own"
-                )
+                holder = os.pread(program, 20, 0).decode(errors="replace").strip()
+                raise FolderInUse(folder, f"process {holder or 'unknown'}")
             os.ftruncate(program, 0)
             os.pwrite(program, f"{os.getpid()}\n".encode(), 0)
             with _lock_file(folder / f"{name}.keeper.lock") as shared:

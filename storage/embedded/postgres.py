@@ -1,13 +1,14 @@
 """The embedded Postgres."""
 
+import functools
 import os
 import pwd
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import CalledProcessError
 from typing import Final
 from urllib.parse import quote
 
@@ -50,6 +51,9 @@ SETTINGS: Final = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",  # one pair of lines every five minutes says nothing here
 }
+
+INITDB_TIMEOUT_S: Final = 120.0
+"""It takes about a second; a slow disk may need a minute to sync."""
 
 _log = structlog.get_logger(__name__)
 
@@ -174,19 +178,27 @@ async def _initialise(binaries: Path, home: Path, account: Account) -> None:
     making = _empty_folder(home, account)
     command = [str(binaries / "initdb"), "-D", str(making), "-U", SUPERUSER, "--auth=trust"]
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    run = functools.partial(  # in a thread: uvloop's own subprocesses cannot change the user
+        subprocess.run,
+        [*command, *locale, "--encoding=UTF8"],
+        check=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        env=environment(),
+        user=account.uid,
+        group=account.gid,
+        extra_groups=None if account.uid is None else [],
+        start_new_session=True,
+        timeout=INITDB_TIMEOUT_S,
+    )
     try:
-        await anyio.run_process(
-            [*command, *locale, "--encoding=UTF8"],
-            cwd="/",
-            env=environment(),
-            user=account.uid,
-            group=account.gid,
-            extra_groups=None if account.uid is None else [],
-            start_new_session=True,
-        )
-    except CalledProcessError as error:
-        said = (error.stderr or error.stdout or b"").decode(errors="replace").strip()
+        await anyio.to_thread.run_sync(run)
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or error.stdout).decode(errors="replace").strip()
         raise EmbeddedServerError(f"cannot make a Postgres database in {home}:\n{said}") from error
+    except subprocess.TimeoutExpired as error:
+        raise EmbeddedServerError(f"making a Postgres database in {home} takes too long") from error
     _move_in_place(making, home)
 
 

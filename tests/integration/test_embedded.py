@@ -46,11 +46,6 @@ anyio.run(main)
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def folder() -> Iterator[Path]:
     """A short path: pytest's own is too long for a socket in places."""
     path = Path(tempfile.mkdtemp(prefix="td-test-"))
@@ -297,21 +292,25 @@ async def test_a_long_folder_name_gets_its_sockets_elsewhere_and_leaves_nothing(
     assert not any(path.exists() for path in sockets)
 
 
+def sleeper(owner: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "60"], user=owner)
+
+
 async def test_a_pid_file_that_names_somebody_elses_process_is_no_obstacle(folder: Path) -> None:
     async with embedded_postgres(folder):
         pid_file = folder / "postgres" / "postmaster.pid"
         content = pid_file.read_text()
         owner = pid_file.stat().st_uid
-    stranger = await anyio.open_process(["sleep", "60"], user=owner)
+    stranger = sleeper(owner)
     try:
         pid_file.write_text(content.replace(content.split()[0], str(stranger.pid), 1))
         os.chown(pid_file, owner, -1)
         async with embedded_postgres(folder) as dsn:
             assert await remember(dsn, "note") == ["note"]
-        assert stranger.returncode is None
+        assert stranger.poll() is None
     finally:
         stranger.kill()
-        await stranger.aclose()
+        stranger.wait()
 
 
 async def test_a_cluster_whose_making_was_interrupted_is_made_anew(folder: Path) -> None:
