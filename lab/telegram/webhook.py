@@ -152,7 +152,8 @@ class WebhookPush:
             self._feed.taken(update)
             return 0.0
         self._note_gone(status)
-        return self._backoff(lane, retry_after_s)
+        lane.failures += 1
+        return pause_s(self._rules, lane.failures, retry_after_s) * self._rules.time_scale
 
     async def _post(self, update: Update) -> tuple[int, float | None]:
         """Returns the status (0: no answer) and the ``Retry-After`` of a 503."""
@@ -188,15 +189,14 @@ class WebhookPush:
         if now - self._gone_since >= self._rules.gone_after_s * self._rules.time_scale:
             self._on_gone()
 
-    def _backoff(self, lane: _Lane, retry_after_s: float | None) -> float:
-        rules = self._rules
-        lane.failures += 1
-        if retry_after_s is not None:
-            return max(min(retry_after_s, rules.retry_after_max_s) * rules.time_scale, 0.001)
-        if lane.failures == 1:
-            return 0.0
-        wait_s = min(rules.backoff_first_s * 2.0 ** min(lane.failures - 2, 16), rules.backoff_max_s)
-        return max(wait_s * rules.time_scale, 0.001)
+
+def pause_s(rules: WebhookRules, failures: int, retry_after_s: float | None = None) -> float:
+    """How long a queue waits after its head failed for the ``failures``-th time, unscaled."""
+    if retry_after_s is not None:
+        return min(retry_after_s, rules.retry_after_max_s)
+    if failures <= 1:
+        return 0.0
+    return min(rules.backoff_first_s * 2.0 ** min(failures - 2, 16), rules.backoff_max_s)
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from lab.telegram import people
 from lab.telegram.faults import FaultRule
-from lab.telegram.webhook import SECRET_HEADER, WebhookRules
+from lab.telegram.webhook import SECRET_HEADER, WebhookRules, pause_s
 from tests.fakes.local_telegram import Lab, open_lab
 
 pytestmark = pytest.mark.anyio
@@ -222,11 +222,13 @@ async def test_one_update_per_chat_is_in_flight_and_other_chats_go_on(
     ivan, emma = lab.scene.ivan_id, lab.scene.emma_id
     receiver.gates["held"] = anyio.Event()
     await lab.ok("setWebhook", url=receiver.url)
+    people.send(lab.world, ivan, ivan, text="now one connection is open and idle")
+    await _until(lambda: not lab.world.first_bot.feed.pending)
     people.send(lab.world, ivan, ivan, text="held")
     people.send(lab.world, ivan, ivan, text="behind")
     for index in range(5):
         people.send(lab.world, emma, emma, text=str(index))
-    await _until(lambda: len(receiver.got) == 6)
+    await _until(lambda: len(receiver.got) == 7)
     assert "behind" not in receiver.texts
     assert lab.telegram.webhooks.webhook_of(lab.world.first_bot).in_flight == 1  # type: ignore[union-attr]
     receiver.gates["held"].set()
@@ -261,9 +263,19 @@ async def test_a_refused_update_blocks_its_queue_and_comes_again_with_growing_pa
     await _until(lambda: len(receiver.got) == 6)
     assert receiver.texts == ["a"] * 5 + ["b"]
     pauses = [later - earlier for earlier, later in zip(receiver.at, receiver.at[1:], strict=False)]
-    assert pauses[0] < 0.04 <= pauses[1] < pauses[2] < pauses[3], "at once, then 2, 4, 8 seconds"
+    assert pauses[0] < pauses[2]
+    for pause, seconds in zip(pauses[1:4], (2, 4, 8), strict=True):
+        assert pause >= seconds * FAST.time_scale
     info = await lab.ok("getWebhookInfo")
     assert info["last_error_message"] == "Wrong response from the webhook: 500"
+
+
+def test_pauses_double_from_two_seconds_to_a_minute_and_retry_after_goes_before() -> None:
+    rules = WebhookRules()
+    assert [pause_s(rules, failures) for failures in range(1, 9)] == [0, 2, 4, 8, 16, 32, 60, 60]
+    assert pause_s(rules, 10_000) == 60
+    assert pause_s(rules, 1, 15.0) == 15
+    assert pause_s(rules, 1, 9_999.0) == 3600
 
 
 async def test_retry_after_of_a_503_is_honoured(lab: Lab, receiver: Receiver) -> None:
