@@ -1,0 +1,68 @@
+"""The Bot API client: aiogram's, with a bound on time and connections, and counted."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import TelegramAPIError, TelegramRetryAfter
+from aiogram.methods import TelegramMethod
+
+OFFICIAL_URL = "https://api.telegram.org"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """Where the Bot API is and how long a call may take, in seconds."""
+
+    url: str = OFFICIAL_URL
+    timeout_s: float = 30.0
+    """Telegram answers within a second or is in trouble; media are copied by it, not by us."""
+    connections: int = 100
+    """More than delivery ever has in flight; the poller needs one of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiStats:
+    """Calls since the start; ``refused`` by Telegram's error codes."""
+
+    calls: Mapping[str, int]
+    too_many_requests: int
+    failed: int
+
+
+def create_bot(token: str, options: ApiOptions) -> Bot:
+    """Aiogram's client for one bot; close its session when done."""
+    server = TelegramAPIServer.from_base(options.url)
+    session = AiohttpSession(api=server, limit=options.connections, timeout=options.timeout_s)
+    return Bot(token, session=session)
+
+
+class Api:
+    """Makes calls for one bot and counts them."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._calls: Counter[str] = Counter()
+        self._too_many = 0
+        self._failed = 0
+
+    async def __call__(self, method: TelegramMethod[Any]) -> Any:
+        """Telegram's answer; raises aiogram's exceptions as they are."""
+        self._calls[type(method).__name__] += 1
+        try:
+            return await self._bot(method)
+        except TelegramRetryAfter:
+            self._too_many += 1
+            raise
+        except (TelegramAPIError, OSError, TimeoutError):
+            self._failed += 1
+            raise
+
+    def stats(self) -> ApiStats:
+        return ApiStats(
+            calls=dict(self._calls), too_many_requests=self._too_many, failed=self._failed
+        )

@@ -1,0 +1,238 @@
+"""Effects as Bot API calls: places become chats, texts become words, keyboards become buttons."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, assert_never
+
+from aiogram.methods import (
+    AnswerCallbackQuery,
+    CloseForumTopic,
+    CopyMessage,
+    CreateForumTopic,
+    EditForumTopic,
+    EditMessageReplyMarkup,
+    EditMessageText,
+    ReopenForumTopic,
+    SendMessage,
+    SetMessageReaction,
+    TelegramMethod,
+)
+from aiogram.types import (
+    ForumTopic,
+    InlineKeyboardMarkup,
+    MessageEntity,
+    MessageId,
+    ReactionTypeEmoji,
+    ReplyParameters,
+)
+from aiogram.types import Message as TelegramMessage
+
+from actors.effects import (
+    AnswerPress,
+    CloseTopic,
+    Copy,
+    CopyHistory,
+    Edit,
+    Keyboard,
+    OpenTopic,
+    React,
+    RenameTopic,
+    ReopenTopic,
+    Say,
+    ShowCard,
+)
+from actors.ids import MessageId as OurMessageId
+from actors.ids import ThreadId, TicketId
+from actors.messages import ContentKind, Json
+from actors.places import Place, PlaceKind
+from actors.ports import Address, Directory, OutboxRow
+from bot.cards import card_text
+from bot.keyboards import draw
+from bot.roster import Roster
+from bot.texts import Texts
+from bot.titles import cut, title, utf16_length
+
+TEXT_UNITS_MAX = 4096
+CAPTION_UNITS_MAX = 1024
+ANSWER_UNITS_MAX = 200
+"""Telegram's limits, in UTF-16 units."""
+
+
+class Tags(Protocol):
+    async def tagged(self, ticket_id: TicketId, place: Place, tag: str) -> OurMessageId | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a call's answer says was made."""
+
+    message_id: OurMessageId | None = None
+    thread_id: ThreadId | None = None
+
+
+class Calls:
+    """Renders rows of the outbox. Asks only what answers from memory, cache or our database."""
+
+    def __init__(self, *, texts: Texts, roster: Roster, directory: Directory, tags: Tags) -> None:
+        self._texts = texts
+        self._roster = roster
+        self._directory = directory
+        self._tags = tags
+
+    async def render(self, row: OutboxRow) -> TelegramMethod[Any] | None:
+        """The call for a row, ``None`` when there is nothing to do (no message to edit)."""
+        effect = row.effect
+        if isinstance(effect, AnswerPress):
+            return self._answer(effect, row)
+        assert row.address is not None, row
+        address = row.address
+        match effect:
+            case OpenTopic():
+                return CreateForumTopic(
+                    chat_id=address.chat_id, name=title(effect.title, self._texts)
+                )
+            case RenameTopic():
+                return EditForumTopic(
+                    chat_id=address.chat_id,
+                    message_thread_id=_thread(address),
+                    name=title(effect.title, self._texts),
+                )
+            case CloseTopic():
+                return CloseForumTopic(chat_id=address.chat_id, message_thread_id=_thread(address))
+            case ReopenTopic():
+                return ReopenForumTopic(chat_id=address.chat_id, message_thread_id=_thread(address))
+            case Copy():
+                return copy_call(effect, address, self._label(effect))
+            case ShowCard():
+                return await self._card(effect, row, address)
+            case Say():
+                return await self._say(effect, row, address)
+            case Edit():
+                return await self._edit(effect, row, address)
+            case React():
+                return SetMessageReaction(
+                    chat_id=address.chat_id,
+                    message_id=effect.message_id,
+                    reaction=[ReactionTypeEmoji(emoji=effect.emoji)],
+                )
+            case CopyHistory():
+                raise AssertionError("history is expanded by the commit")
+            case _:
+                assert_never(effect)
+
+    def _answer(self, effect: AnswerPress, row: OutboxRow) -> AnswerCallbackQuery:
+        words = None
+        if effect.text is not None:
+            # A press comes from the staff or from the client; a mark of the survey is the client's.
+            language = row.client.language if effect.text.key.startswith("survey-") else None
+            words = cut(self._texts.render(effect.text, language), ANSWER_UNITS_MAX)
+        return AnswerCallbackQuery(
+            callback_query_id=effect.callback_id, text=words, show_alert=effect.alert
+        )
+
+    async def _card(self, effect: ShowCard, row: OutboxRow, address: Address) -> SendMessage:
+        card = await self._directory.card(row.client)
+        return SendMessage(
+            chat_id=address.chat_id,
+            message_thread_id=address.thread_id,
+            text=card_text(row.client, card, effect.former, self._texts),
+            reply_markup=await self._buttons(effect.keyboard, row, None),
+        )
+
+    async def _say(self, effect: Say, row: OutboxRow, address: Address) -> SendMessage:
+        language = _language(effect.place, row)
+        reply = None
+        if effect.reply_to is not None:
+            reply = ReplyParameters(message_id=effect.reply_to, allow_sending_without_reply=True)
+        return SendMessage(
+            chat_id=address.chat_id,
+            message_thread_id=address.thread_id,
+            text=cut(self._texts.render(effect.text, language), TEXT_UNITS_MAX, ellipsis=True),
+            reply_markup=await self._buttons(effect.keyboard, row, language),
+            reply_parameters=reply,
+        )
+
+    async def _edit(
+        self, effect: Edit, row: OutboxRow, address: Address
+    ) -> EditMessageText | EditMessageReplyMarkup | None:
+        message_id = await self._tags.tagged(row.ticket_id, effect.place, effect.tag)
+        if message_id is None:
+            return None
+        language = _language(effect.place, row)
+        buttons = await self._buttons(effect.keyboard, row, language)
+        if effect.text is None:
+            return EditMessageReplyMarkup(
+                chat_id=address.chat_id, message_id=message_id, reply_markup=buttons
+            )
+        return EditMessageText(
+            chat_id=address.chat_id,
+            message_id=message_id,
+            text=cut(self._texts.render(effect.text, language), TEXT_UNITS_MAX, ellipsis=True),
+            reply_markup=buttons,
+        )
+
+    async def _buttons(
+        self, keyboard: Keyboard | None, row: OutboxRow, language: str | None
+    ) -> InlineKeyboardMarkup | None:
+        if keyboard is None:
+            return None
+        return draw(keyboard, row.ticket_id, await self._roster.active(), self._texts, language)
+
+    def _label(self, effect: Copy) -> str | None:
+        return None if effect.label is None else self._texts.render(effect.label)
+
+
+def copy_call(effect: Copy, address: Address, label: str | None) -> CopyMessage | SendMessage:
+    """Relays a message; a label goes into its text or caption where it fits, else it is left out.
+
+    The message itself always arrives whole: what cannot carry the label is copied without it.
+    """
+    content = effect.content
+    plain = CopyMessage(
+        chat_id=address.chat_id,
+        message_thread_id=address.thread_id,
+        from_chat_id=content.chat_id,
+        message_id=content.message_id,
+    )
+    if label is None:
+        return plain
+    head = f"{label}\n" if content.text else label
+    words = head + content.text
+    entities = shifted(content.entities, utf16_length(head))
+    if content.kind is ContentKind.TEXT and utf16_length(words) <= TEXT_UNITS_MAX:
+        return SendMessage(
+            chat_id=address.chat_id,
+            message_thread_id=address.thread_id,
+            text=words,
+            entities=entities,
+        )
+    if content.kind.takes_caption and utf16_length(words) <= CAPTION_UNITS_MAX:
+        return plain.model_copy(update={"caption": words, "caption_entities": entities})
+    return plain
+
+
+def shifted(entities: Sequence[Mapping[str, Json]], units: int) -> list[MessageEntity]:
+    """The entities moved behind a text of so many UTF-16 units."""
+    moved = [MessageEntity.model_validate(dict(entity)) for entity in entities]
+    return [entity.model_copy(update={"offset": entity.offset + units}) for entity in moved]
+
+
+def made(answer: object) -> Made:
+    """What the answer of a call says was made."""
+    match answer:
+        case ForumTopic():
+            return Made(thread_id=ThreadId(answer.message_thread_id))
+        case TelegramMessage() | MessageId():
+            return Made(message_id=OurMessageId(answer.message_id))
+        case _:
+            return Made()
+
+
+def _thread(address: Address) -> ThreadId:
+    assert address.thread_id is not None, address
+    return address.thread_id
+
+
+def _language(place: Place, row: OutboxRow) -> str | None:
+    """The client reads their own language; everybody else the desk's."""
+    return row.client.language if place.kind is PlaceKind.CLIENT else None

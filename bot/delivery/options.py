@@ -1,0 +1,44 @@
+"""Every bound of delivery, with its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOptions:
+    """How much at once, how long, how often. Times in seconds."""
+
+    in_flight_max: int = 64
+    """Calls at once; Telegram's own limits are far below."""
+
+    rows_per_lane: int = 16
+    """Rows of a lane read together: enough to see a newer title, few enough to be fair."""
+
+    rows_max: int = 1024
+    """Rows of all lanes in one reading."""
+
+    poll_interval_s: float = 1.0
+    """How long a lost hint can delay a message."""
+
+    group_max: int = 64
+    """Rows in one transaction when starts and outcomes are recorded."""
+
+    retry_base_s: float = 0.5
+    """First wait after a failure that may pass; doubles each time."""
+
+    retry_max_s: float = 60.0
+    """Telegram is tried again at least this often while it is in trouble."""
+
+    closed_base_s: float = 5.0
+    """First wait for a group that does not let the bot in; somebody has to mend it."""
+
+    closed_max_s: float = 300.0
+    """A mended group is noticed within this time."""
+
+    topic_attempts_max: int = 5
+    """Topics made anew for one row before it waits as for a closed group."""
+
+    transient_wait_s: float = 0.2
+    """Between two tries to record what came of a call while Postgres is away."""
+
+    drain_timeout_s: float = 10.0
+    """How long calls under way may take to finish when the program stops."""

@@ -1,0 +1,166 @@
+"""What a failed call means: pure, from aiogram's exceptions."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import aiohttp
+from aiogram.exceptions import (
+    ClientDecodeError,
+    RestartingTelegram,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramConflictError,
+    TelegramEntityTooLarge,
+    TelegramForbiddenError,
+    TelegramMigrateToChat,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramServerError,
+    TelegramUnauthorizedError,
+)
+
+from actors.effects import AnswerPress, CloseTopic, Copy, Edit, React, RenameTopic
+from actors.messages import FailureReason
+from actors.ports import OutboxRow
+
+
+class Verdict(StrEnum):
+    """What to do with the row."""
+
+    REACHED = "reached"
+    """What it wanted is so already, or is no longer possible and no loss."""
+    PAUSE = "pause"
+    """Telegram asked for a pause (429)."""
+    RETRY = "retry"
+    """It surely did not arrive; try again soon."""
+    UNCERTAIN = "uncertain"
+    """It may have arrived; try once more, and count it."""
+    CLOSED = "closed"
+    """The group does not let the bot in; hold the lane until somebody mends it."""
+    TOPIC_LOST = "topic_lost"
+    """The topic was deleted; make it anew."""
+    FINAL = "final"
+    """Refused for good; tell the ticket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A verdict with Telegram's words; ``wait_s`` for a pause, ``reason`` for what is final."""
+
+    verdict: Verdict
+    detail: str
+    wait_s: float = 0.0
+    reason: FailureReason = FailureReason.REFUSED
+
+
+_TOPIC_GONE = (
+    "message thread not found",
+    "topic_deleted",
+    "topic_id_invalid",
+    "thread not found",
+)
+_NOTHING_TO_DO = (
+    "message is not modified",
+    "topic_not_modified",
+    "message to edit not found",
+    "message can't be edited",
+    "message_id_invalid",
+    "query is too old",
+    "reaction_invalid",
+)
+_SOURCE_GONE = ("message to copy not found", "message to forward not found")
+_UNCOPYABLE = ("can't be copied", "can't be forwarded", "wrong type of the message")
+_CLIENT_GONE = (
+    "bot was blocked by the user",
+    "user is deactivated",
+    "bot can't initiate conversation",
+    "chat not found",
+    "peer_id_invalid",
+    "bot can't send messages to bots",
+)
+_CLOSED = (
+    "bot was kicked",
+    "bot is not a member",
+    "chat not found",
+    "not enough rights",
+    "have no rights",
+    "need administrator rights",
+    "chat_admin_required",
+    "chat_write_forbidden",
+    "the group has been migrated",
+    "group chat was upgraded",
+    "group chat was deactivated",
+    "topic_closed",
+    "chat is not a forum",
+    "the chat is not a forum",
+    "channel_private",
+)
+
+
+def classify(error: Exception, row: OutboxRow) -> Failure:
+    """The verdict on a call that raised. Errors that are ours (bugs) are final, not endless."""
+    detail = getattr(error, "message", None) or str(error) or type(error).__name__
+    match error:
+        case TelegramRetryAfter(retry_after=seconds):
+            return Failure(verdict=Verdict.PAUSE, detail=detail, wait_s=float(seconds))
+        case TelegramMigrateToChat() | TelegramUnauthorizedError():
+            return Failure(verdict=Verdict.CLOSED, detail=detail)
+        case RestartingTelegram() | TelegramServerError() | ClientDecodeError():
+            return Failure(verdict=Verdict.RETRY, detail=detail)
+        case TelegramNetworkError():
+            return _network(error, detail)
+        case TelegramEntityTooLarge():
+            return Failure(verdict=Verdict.FINAL, detail=detail)
+        case TelegramConflictError():
+            return Failure(verdict=Verdict.RETRY, detail=detail)
+        case TelegramBadRequest() | TelegramForbiddenError() | TelegramNotFound():
+            return _refused(detail, row)
+        case TelegramAPIError():
+            return Failure(verdict=Verdict.RETRY, detail=detail)
+        case TimeoutError() | OSError() | aiohttp.ClientError():
+            return _network(error, detail)
+        case _:
+            return Failure(verdict=Verdict.FINAL, detail=f"{type(error).__name__}: {detail}")
+
+
+def _network(error: Exception, detail: str) -> Failure:
+    """Only a connection that was never made tells that nothing arrived."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    refused = any(
+        isinstance(cause, ConnectionRefusedError | aiohttp.ClientConnectorError) for cause in causes
+    )
+    verdict = Verdict.RETRY if refused else Verdict.UNCERTAIN
+    return Failure(verdict=verdict, detail=detail)
+
+
+def _refused(detail: str, row: OutboxRow) -> Failure:
+    words = detail.lower()
+    in_private = row.address is not None and row.address.chat_id > 0
+
+    def says(texts: tuple[str, ...]) -> bool:
+        return any(text in words for text in texts)
+
+    if isinstance(row.effect, AnswerPress) or says(_NOTHING_TO_DO):
+        return Failure(verdict=Verdict.REACHED, detail=detail)
+    if says(_TOPIC_GONE):
+        # A title, a closing or a reaction is no reason to make a topic anew.
+        vain = isinstance(row.effect, RenameTopic | CloseTopic | React | Edit)
+        return Failure(verdict=Verdict.REACHED if vain else Verdict.TOPIC_LOST, detail=detail)
+    if isinstance(row.effect, Copy) and says(_SOURCE_GONE):
+        return _final(FailureReason.SOURCE_GONE, detail)
+    if isinstance(row.effect, Copy) and says(_UNCOPYABLE):
+        return _final(FailureReason.UNCOPYABLE, detail)
+    if in_private and says(_CLIENT_GONE):
+        return _final(FailureReason.CLIENT_BLOCKED, detail)
+    if not in_private and says(_CLOSED):
+        return Failure(verdict=Verdict.CLOSED, detail=detail)
+    if isinstance(row.effect, React):
+        return Failure(verdict=Verdict.REACHED, detail=detail)
+    return _final(FailureReason.REFUSED, detail)
+
+
+def _final(reason: FailureReason, detail: str) -> Failure:
+    return Failure(verdict=Verdict.FINAL, reason=reason, detail=detail)
