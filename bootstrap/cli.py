@@ -1,12 +1,12 @@
 """The command ``topicdesk``. Imports what a command needs only when it runs: help comes at once."""
 
-import functools
 import importlib
 import importlib.util
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -87,7 +87,8 @@ def demo(*, script: bool, port: int | None) -> None:
     Needs no bot token, no server and no network. Ctrl-C stops all of it.
     """
     lab = _lab("lab.demo", "demo")
-    sys.exit(lab.main(script=script, port=port))
+    with _told():
+        sys.exit(lab.main(script=script, port=port))
 
 
 @main.command(short_help="Bring the database's schema forwards or back.")
@@ -147,7 +148,8 @@ def bench() -> None:
 def relay(*, clients: int, messages: int, json_file: Path | None) -> None:
     """From a client's message received to its copy made: rate, times, lost, doubled, disordered."""
     lab = _lab("lab.bench", "bench")
-    sys.exit(lab.relay(clients=clients, messages=messages, json_file=json_file))
+    with _told():
+        sys.exit(lab.relay(clients=clients, messages=messages, json_file=json_file))
 
 
 # --- what the commands share ----------------------------------------------------------------
@@ -190,21 +192,26 @@ def _silence_logs() -> None:
     configure_logging(level="CRITICAL", style="console", node="doctor")
 
 
-def _guarded[**P, T](work: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Any:
-    """Runs async work to its end; what goes wrong is told in words, once, and exits non-zero."""
+def _guarded(work: Callable[..., Any], *args: Any) -> Any:
+    """Runs async work to its end, in the terms of :func:`_told`."""
+    with _told():
+        return anyio.run(work, *args, backend_options={"use_uvloop": _has_uvloop()})
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong is told in words, once, and exits non-zero; bugs keep their traceback."""
     try:
-        return anyio.run(
-            functools.partial(work, *args, **kwargs), backend_options={"use_uvloop": _has_uvloop()}
-        )
+        yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except TopicdeskError as error:
         _fail(error)
     except BaseExceptionGroup as group:
         expected, others = group.split(TopicdeskError)
-        if expected is not None and others is None:
-            _fail(_first(expected))
-        raise
+        if expected is None or others is not None:
+            raise
+        _fail(_first(expected))
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:

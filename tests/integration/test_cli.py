@@ -149,6 +149,15 @@ def test_demo_and_bench_hand_their_options_on_and_exit_as_they_say(
     ]
 
 
+def test_a_demo_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def play(**options: Any) -> int:
+        raise TopicdeskError("the folder is in use")
+
+    pretend(monkeypatch, "lab.demo", main=play)
+    shown = command("demo")
+    assert (shown.exit_code, shown.stderr) == (1, "topicdesk: the folder is in use\n")
+
+
 def test_a_lab_that_is_not_installed_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> ModuleType:
         raise ModuleNotFoundError("No module named 'rich'", name="rich")

@@ -16,6 +16,7 @@ import anyio
 import asyncpg
 import psutil  # type: ignore[import-untyped]
 import pytest
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -197,13 +198,39 @@ async def test_the_servers_end_by_themselves_when_the_program_is_killed(
 async def test_a_start_right_after_a_kill_waits_for_the_old_servers_and_finds_the_data(
     folder: Path, start: Start
 ) -> None:
-    for count in range(3):
+    for count in range(2):
         program = start(folder)
-        dsn, url = await program.ready()
-        assert len(await remember(dsn, "note")) == count + 1
-        async with redis(url) as client:
-            assert await client.ping()
+        dsn, _ = await program.ready()
+        assert len(await remember(dsn, "note")) == 2 * count + 1
         program.kill()
+        with structlog.testing.capture_logs() as logs:
+            async with embedded_postgres(folder) as dsn, embedded_valkey(folder) as url:
+                assert len(await remember(dsn, "note")) == 2 * count + 2
+                async with redis(url) as client:
+                    assert await client.ping()
+        assert "stale_server_ended" not in [line["event"] for line in logs], "it did not wait"
+
+
+@pytest.mark.processes
+async def test_nobody_touches_servers_that_a_keeper_is_still_ending(
+    folder: Path, start: Start
+) -> None:
+    program = start(folder)
+    await program.ready()
+    servers, keepers = server_pids(folder), program.keepers()
+    for pid in keepers:
+        os.kill(pid, signal.SIGSTOP)
+    program.kill()
+    try:
+        for server in (embedded_postgres, embedded_valkey):
+            with pytest.raises(EmbeddedServerError, match=r"of an earlier run .* does not end"):
+                async with server(folder, KeptOptions(ending_wait_s=0.2)):
+                    pytest.fail("two servers share the folder")
+        assert not any(is_dead(pid) for pid in servers)
+    finally:
+        for pid in keepers:
+            os.kill(pid, signal.SIGCONT)
+    await eventually("both servers have ended", lambda: all(is_dead(pid) for pid in servers))
 
 
 @pytest.mark.processes
