@@ -259,6 +259,14 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a call made, by its answer: a message, a topic, or nothing of its own."""
+
+    message_id: MessageId | None = None
+    thread_id: ThreadId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """The call succeeded (or its aim had been reached before, as with "message is not modified").
 

@@ -1,7 +1,6 @@
 """Effects as Bot API calls: places become chats, texts become words, keyboards become buttons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
 from aiogram.methods import (
@@ -45,7 +44,7 @@ from actors.ids import MessageId as OurMessageId
 from actors.ids import ThreadId, TicketId
 from actors.messages import ContentKind, Json
 from actors.places import Place, PlaceKind
-from actors.ports import Address, Directory, OutboxRow
+from actors.ports import Address, Directory, Made, OutboxRow
 from bot.cards import card_text
 from bot.keyboards import draw
 from bot.roster import Roster
@@ -60,14 +59,6 @@ ANSWER_UNITS_MAX = 200
 
 class Tags(Protocol):
     async def tagged(self, ticket_id: TicketId, place: Place, tag: str) -> OurMessageId | None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """What a call's answer says was made."""
-
-    message_id: OurMessageId | None = None
-    thread_id: ThreadId | None = None
 
 
 class Calls:

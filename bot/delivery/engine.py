@@ -13,6 +13,7 @@ from actors.effects import AnswerPress, OpenTopic, RenameTopic
 from actors.errors import Transient
 from actors.messages import FailureReason
 from actors.ports import (
+    Made,
     Mailroom,
     Outbox,
     OutboxRow,
@@ -23,7 +24,7 @@ from actors.ports import (
     TopicLost,
     Undeliverable,
 )
-from bot.calls import Calls, Made, made
+from bot.calls import Calls, made
 from bot.delivery.grouped import Grouped
 from bot.delivery.lanes import Lane, Lanes
 from bot.delivery.options import DeliveryOptions
