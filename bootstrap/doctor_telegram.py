@@ -124,7 +124,8 @@ async def _webhook(bot: Bot, settings: Settings) -> Finding:
         return Finding(
             name="webhook",
             detail=f"set to {host}, but WEBHOOK_URL is empty; {waiting}",
-            advice="another program may serve this bot: stop it, or set WEBHOOK_URL",
+            advice="another program may serve this bot: stop it (then `topicdesk run` takes the "
+            "webhook away), or set WEBHOOK_URL",
         )
     if not info.url:
         detail = f"not set yet, `topicdesk run` does it; {waiting}"
