@@ -6,11 +6,11 @@ from typing import Any, assert_never
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.effects import Copy, OpenTopic
 from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
-from actors.messages import DeliveryFailed, Envelope, Person, TopicOpened
+from actors.messages import DeliveryFailed, Envelope, FailureReason, Person, TopicOpened
 from actors.places import Place, PlaceKind
 from actors.ports import (
     Address,
@@ -24,6 +24,7 @@ from actors.ports import (
 )
 from storage import lanes
 from storage.codec import decode_effect
+from storage.outbox_topics import lose_topic, remember_topic
 from storage.postgres import transaction, unit
 
 PRESS_LIFE_S = 150
@@ -39,7 +40,7 @@ _EXPIRE = text("""
 """)
 
 _HEADS = """
-    SELECT o.id, o.ticket_id, o.lane, o.place, o.effect, o.attempts,
+    SELECT o.id, o.ticket_id, o.lane, o.place, o.kind, o.effect, o.attempts,
            o.uncertain OR o.state = 'sending' AS uncertain,
            t.client_tg_id, t.main_chat_id, u.full_name, u.username, u.language_code,
            tp.thread_id, tp.chat_id AS topic_chat_id, tech.group_chat_id
@@ -56,7 +57,7 @@ _HEADS = """
     JOIN users u ON u.tg_id = t.client_tg_id
     LEFT JOIN topics tp ON tp.lane = o.lane
     LEFT JOIN technicians tech
-      ON o.place LIKE 'mirror:%' AND tech.id = CAST(split_part(o.place, ':', 2) AS bigint)
+      ON tech.id = CAST(substring(o.place FROM '^mirror:([0-9]+)$') AS bigint)
     WHERE o.held IS NOT TRUE
     ORDER BY l.n, o.position, o.id LIMIT :limit
 """
@@ -98,19 +99,9 @@ _LINK = text("""
     ) ON CONFLICT DO NOTHING
 """)
 
-_REMEMBER_TOPIC = text("""
-    INSERT INTO topics (lane, ticket_id, place, chat_id, thread_id)
-    VALUES (:lane, :ticket_id, :place, :chat_id, :thread_id)
-    ON CONFLICT (lane) DO UPDATE SET
-        chat_id = EXCLUDED.chat_id, thread_id = EXCLUDED.thread_id, opened_at = now()
-""")
-
-_FORGET_TOPIC = text("DELETE FROM topics WHERE lane = :lane")
-
-_REOPEN = text("""
-    INSERT INTO outbox (position, ticket_id, cause_seq, lane, place, kind, effect)
-    SELECT -1, o.ticket_id, o.cause_seq, o.lane, o.place, o.kind, o.effect
-    FROM outbox o WHERE o.lane = :lane AND o.kind = 'OpenTopic' ORDER BY o.id DESC LIMIT 1
+_UNREADABLE = text("""
+    UPDATE outbox SET state = 'undeliverable', settled_at = now(), error = 'unreadable'
+    WHERE id = ANY(:ids) AND state IN ('waiting', 'sending')
 """)
 
 _TAGGED = text("""
@@ -156,7 +147,37 @@ class PostgresOutbox:
                 await connection.execute(_EXPIRE, {"life_s": PRESS_LIFE_S})
                 return (await connection.execute(_HEADS_ALL, values)).all()
 
-        return [_row(row) for row in await unit(work)]
+        readable: list[OutboxRow] = []
+        unreadable: list[Any] = []
+        for row in await unit(work):
+            try:
+                readable.append(_row(row))
+            except ValueError:
+                unreadable.append(row)
+        if unreadable:
+            await unit(lambda: self._give_up(unreadable))
+        return readable
+
+    async def _give_up(self, rows: Sequence[Any]) -> None:
+        """One row that this program cannot read must not stop its lane, let alone the others."""
+        letters = [
+            lanes.Letter(
+                key=f"sent:{row.id}:failed",
+                ticket_id=TicketId(row.ticket_id),
+                message=DeliveryFailed(
+                    place=Place.parse(row.place),
+                    effect=row.kind,
+                    reason=FailureReason.REFUSED,
+                    detail="unreadable",
+                ),
+            )
+            for row in rows
+            if row.place is not None
+        ]
+        async with transaction(self._engine) as connection:
+            if letters:
+                await lanes.post(connection, letters)
+            await connection.execute(_UNREADABLE, {"ids": [row.id for row in rows]})
 
     async def starting(self, rows: Sequence[OutboxRow]) -> None:
         async def work() -> None:
@@ -174,12 +195,12 @@ class PostgresOutbox:
         async with transaction(self._engine) as connection:
             letters = [letter for s in settlements if (letter := _report(s)) is not None]
             fresh = await lanes.post(connection, letters) if letters else {}
+            await connection.execute(_SETTLE, _columns(settlements))
             for settlement in settlements:
                 if isinstance(settlement, TopicLost):
-                    await _lose_topic(connection, settlement)
+                    await lose_topic(connection, settlement)
                 elif isinstance(settlement, Sent) and settlement.thread_id is not None:
-                    await _remember_topic(connection, settlement)
-            await connection.execute(_SETTLE, _columns(settlements))
+                    await remember_topic(connection, settlement)
             links = _links(settlements)
             if links["outbox_ids"]:
                 await connection.execute(_LINK, links)
@@ -329,24 +350,3 @@ def _links(settlements: Sequence[Settlement]) -> dict[str, list[int]]:
         for name, value in zip(names, link, strict=True):
             out[name].append(value)
     return out
-
-
-async def _remember_topic(connection: AsyncConnection, sent: Sent) -> None:
-    row = sent.row
-    assert isinstance(row.effect, OpenTopic), row
-    assert row.address is not None, row
-    values = {
-        "lane": row.lane,
-        "ticket_id": row.ticket_id,
-        "place": str(row.effect.place),
-        "chat_id": row.address.chat_id,
-        "thread_id": sent.thread_id,
-    }
-    await connection.execute(_REMEMBER_TOPIC, values)
-
-
-async def _lose_topic(connection: AsyncConnection, lost: TopicLost) -> None:
-    """Forgets the topic once, and puts its opening before whatever waits in the lane."""
-    forgotten = await connection.execute(_FORGET_TOPIC, {"lane": lost.row.lane})
-    if forgotten.rowcount:
-        await connection.execute(_REOPEN, {"lane": lost.row.lane})
