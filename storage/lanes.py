@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.ids import Seq, TicketId, UserId
 from actors.messages import ClientWrote, Envelope, Message, Person
-from storage.codec import encode
+from storage.codec import clean, dumps, encode
 
 _LOCK_LANES = text("""
     SELECT ticket_id, next_seq FROM ticket_lanes
@@ -117,9 +116,9 @@ async def lock_clients(connection: AsyncConnection, clients: Mapping[UserId, Per
     people = [clients[client_id] for client_id in sorted(clients)]
     values = {
         "ids": [int(person.id) for person in people],
-        "usernames": [person.username for person in people],
-        "names": [person.name for person in people],
-        "languages": [person.language for person in people],
+        "usernames": [_clean(person.username) for person in people],
+        "names": [clean(person.name) for person in people],
+        "languages": [_clean(person.language) for person in people],
     }
     await connection.execute(_UPSERT_CLIENTS, values)
 
@@ -226,4 +225,8 @@ def _envelope(letter: Letter, seq: int | None, received_at: datetime) -> Envelop
 
 
 def _dump(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
+    return None if value is None else dumps(value)
+
+
+def _clean(words: str | None) -> str | None:
+    return None if words is None else clean(words)

@@ -23,7 +23,7 @@ from actors.ports import (
     Undeliverable,
 )
 from storage import lanes
-from storage.codec import decode_effect
+from storage.codec import clean, decode_effect
 from storage.outbox_topics import lose_topic, remember_topic
 from storage.postgres import transaction, unit
 
@@ -305,7 +305,7 @@ def _columns(settlements: Sequence[Settlement]) -> Mapping[str, list[Any]]:
         out["ids"].append(settlement.row.id)
         out["states"].append(state)
         out["message_ids"].append(message_id)
-        out["errors"].append(None if error is None else error[:DETAIL_LENGTH_MAX])
+        out["errors"].append(None if error is None else clean(error[:DETAIL_LENGTH_MAX]))
         out["uncertains"].append(uncertain)
         out["afters"].append(after)
     return out

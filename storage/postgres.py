@@ -69,6 +69,7 @@ def create_engine(options: PostgresOptions) -> AsyncEngine:
         max_overflow=options.max_overflow,
         pool_timeout=options.pool_timeout_s,
         pool_pre_ping=True,
+        hide_parameters=True,  # people's words; errors end in logs and dead letters
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={

@@ -47,6 +47,7 @@ _REVIVE = text(
     WHERE t.id IN (
         SELECT t.id FROM tickets t
         WHERE t.status <> 'CLOSED' AND t.id > :after AND {_TAKABLE}
+          AND t.id <> ALL(:mine) AND (:first_round OR t.owner IS DISTINCT FROM :node)
         ORDER BY t.id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     )
     RETURNING t.id
@@ -81,6 +82,12 @@ class PostgresTicketStore:
         self._node = node
         self._main_chat_id = main_chat_id
         self._revived_up_to = 0
+        self._first_round = True
+        self._claimed: set[TicketId] = set()
+        """Taken by this run during the first round: reviving them would fence their own turns.
+
+        After that round all that has this node's name was taken by this run.
+        """
 
     async def register(self) -> None:
         """Makes this run of the node known; its name may own tickets from now on."""
@@ -102,18 +109,29 @@ class PostgresTicketStore:
                 values = {"ticket": ticket_id, "node": self._node.name}
                 return (await connection.execute(_CLAIM, values)).one_or_none()
 
+        if self._first_round:  # before the row is taken: revival may look at any moment
+            self._claimed.add(ticket_id)
         row = await unit(work)
         return None if row is None else _loaded(row)
 
     async def revive(self, limit: int) -> Sequence[TicketId]:
         async def work() -> list[TicketId]:
-            values = {"node": self._node.name, "after": self._revived_up_to, "limit": limit}
+            values = {
+                "node": self._node.name,
+                "after": self._revived_up_to,
+                "limit": limit,
+                "mine": list(self._claimed),
+                "first_round": self._first_round,
+            }
             async with transaction(self._engine) as connection:
                 found = (await connection.execute(_REVIVE, values)).scalars()
                 return sorted(TicketId(ticket) for ticket in found)
 
         taken = await unit(work)
         self._revived_up_to = taken[-1] if taken else 0
+        if not taken:
+            self._first_round = False
+            self._claimed.clear()
         return taken
 
     async def mail(self, ticket_id: TicketId, after: Seq, limit: int) -> Sequence[Envelope]:

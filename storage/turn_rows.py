@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-import orjson
-
-from actors.decision import ArmTimer, CancelTimer, Decision, Event
+from actors.decision import ArmTimer, CancelTimer, Event, Feedback
 from actors.effects import CARD_TAG, AnswerPress, CopyHistory, Effect, Say, ShowCard
 from actors.ids import UserId
 from actors.messages import TopicOpened
 from actors.places import MAIN, Place, PlaceKind
 from actors.ports import Turn
-from storage.codec import encode, encode_content, encode_state, encode_text
+from storage.codec import clean, dumps, encode, encode_content, encode_state, encode_text
 
 
 def lane_of(effect: Effect, ticket_id: int, client_id: UserId) -> str:
@@ -59,10 +57,6 @@ def _add(table: dict[str, list[Any]], **values: Any) -> None:
         table.setdefault(name, []).append(value)
 
 
-def dumps(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
 def columns(turns: Sequence[Turn]) -> Columns:
     """All rows of these turns, in the order in which they were decided."""
     out = Columns()
@@ -74,18 +68,7 @@ def columns(turns: Sequence[Turn]) -> Columns:
                 _event(out, turn.ticket_id, envelope.seq, event)
             for effect in decision.effects:
                 _effect(out, turn.ticket_id, envelope.seq, client_id, effect)
-            for timer in decision.timers:
-                _timer(out, turn.ticket_id, timer)
-            if isinstance(envelope.message, TopicOpened) and envelope.message.place != MAIN:
-                opened = envelope.message
-                _add(
-                    out.threads,
-                    ticket_id=turn.ticket_id,
-                    technician_id=opened.place.technician_id,
-                    chat_id=opened.chat_id,
-                    thread_id=opened.thread_id,
-                )
-            _feedback(out, turn.ticket_id, decision)
+        _last_words(out, turn)
         for letter in turn.dead:
             _add(
                 out.dead,
@@ -93,7 +76,7 @@ def columns(turns: Sequence[Turn]) -> Columns:
                 seq=letter.envelope.seq,
                 key=letter.envelope.key,
                 message=dumps(encode(letter.envelope.message)),
-                error=letter.error,
+                error=clean(letter.error),
                 attempts=letter.attempts,
             )
     return out
@@ -153,20 +136,39 @@ def _effect(out: Columns, ticket_id: int, seq: int, client_id: UserId, effect: E
     )
 
 
+def _last_words(out: Columns, turn: Turn) -> None:
+    """What later steps of a turn replace: one statement may write such a row only once."""
+    decisions = [decision for _, decision in turn.steps]
+    timers = {timer.name: timer for decision in decisions for timer in decision.timers}
+    for timer in timers.values():
+        _timer(out, turn.ticket_id, timer)
+    messages = [envelope.message for envelope, _ in turn.steps]
+    mirrors = {m.place: m for m in messages if isinstance(m, TopicOpened) and m.place != MAIN}
+    for place, opened in mirrors.items():
+        _add(
+            out.threads,
+            ticket_id=turn.ticket_id,
+            technician_id=place.technician_id,
+            chat_id=opened.chat_id,
+            thread_id=opened.thread_id,
+        )
+    given = [decision.feedback for decision in decisions if decision.feedback is not None]
+    if given:
+        _feedback(out, turn.ticket_id, given[-1])
+
+
 def _timer(out: Columns, ticket_id: int, timer: ArmTimer | CancelTimer) -> None:
     after = timer.after.total_seconds() if isinstance(timer, ArmTimer) else None
     _add(out.timers, ticket_id=ticket_id, name=timer.name, after_s=after)
 
 
-def _feedback(out: Columns, ticket_id: int, decision: Decision) -> None:
-    if decision.feedback is None:
-        return
-    first, second, third = decision.feedback.scores
+def _feedback(out: Columns, ticket_id: int, feedback: Feedback) -> None:
+    first, second, third = feedback.scores
     _add(
         out.feedback,
         ticket_id=ticket_id,
         q1=first,
         q2=second,
         q3=third,
-        comment=decision.feedback.comment,
+        comment=None if feedback.comment is None else clean(feedback.comment),
     )
