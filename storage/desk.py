@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from storage.codec import clean
 from storage.postgres import transaction, unit
 
 ATTEMPTS_MAX = 5
@@ -80,7 +81,7 @@ class DeskMail:
         """Counts a failure; says whether the update was given up and put to the dead letters."""
 
         async def work() -> bool:
-            values = {"id": row_id, "error": error, "attempts_max": ATTEMPTS_MAX}
+            values = {"id": row_id, "error": clean(error), "attempts_max": ATTEMPTS_MAX}
             async with transaction(self._engine) as connection:
                 return bool((await connection.execute(_FAILED, values)).scalar())
 

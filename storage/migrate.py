@@ -65,5 +65,7 @@ async def _locked(engine: AsyncEngine, work: Callable[[Config], None]) -> None:
         work(_config(connection))
 
     async with engine.begin() as connection:
+        # A large table may take longer than any statement of the program, and others wait for it.
+        await connection.execute(text("SET LOCAL statement_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         await connection.run_sync(run)

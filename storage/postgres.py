@@ -74,8 +74,12 @@ def create_engine(options: PostgresOptions) -> AsyncEngine:
         json_deserializer=orjson.loads,
         connect_args={
             "timeout": options.connect_timeout_s,
-            "command_timeout": options.command_timeout_s,
-            "server_settings": {"application_name": "topicdesk", "jit": "off"},
+            # The server's limit and not the driver's: a migration can lift it for itself.
+            "server_settings": {
+                "application_name": "topicdesk",
+                "jit": "off",
+                "statement_timeout": str(round(options.command_timeout_s * 1000)),
+            },
         },
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -62,15 +63,26 @@ class TechnicianTable:
 
         async def work() -> tuple[Technician, ...]:
             async with transaction(self._engine) as connection:
-                rows = await connection.execute(query)
-                return tuple(
-                    Technician(
-                        id=TechnicianId(row.id),
-                        name=row.name,
-                        chat_id=ChatId(row.group_chat_id),
-                        user_id=None if row.tg_user_id is None else UserId(row.tg_user_id),
-                    )
-                    for row in rows
-                )
+                return tuple(_technician(row) for row in await connection.execute(query))
 
         return await unit(work)
+
+    async def by_id(self, technician_id: TechnicianId) -> Technician | None:
+        """A technician, active or not; ``None`` when there never was one of that number."""
+        query = select(TechnicianRow).where(TechnicianRow.id == technician_id)
+
+        async def work() -> Technician | None:
+            async with transaction(self._engine) as connection:
+                row = (await connection.execute(query)).one_or_none()
+                return None if row is None else _technician(row)
+
+        return await unit(work)
+
+
+def _technician(row: Any) -> Technician:
+    return Technician(
+        id=TechnicianId(row.id),
+        name=row.name,
+        chat_id=ChatId(row.group_chat_id),
+        user_id=None if row.tg_user_id is None else UserId(row.tg_user_id),
+    )
