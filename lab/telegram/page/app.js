@@ -109,16 +109,33 @@ const live = new Live({
     connection = now;
     drawConnection();
   },
+  onReturn: () => loaded && load(),
 });
 
+let loaded = false;
+let loading = false;
+let again = false;
+
+/** Loads the world; events that come meanwhile are applied after it. Asked for while it runs, it runs once more. */
 async function load() {
   waiting ??= [];
+  again = loading;
+  if (loading) return;
+  loading = true;
   try {
-    world.load(await api.loadWorld());
+    let raw;
+    do {
+      again = false;
+      raw = await api.loadWorld();
+    } while (again);
+    world.load(raw);
   } catch {
     setTimeout(load, RETRY_MS);
     return;
+  } finally {
+    loading = false;
   }
+  loaded = true;
   const late = waiting;
   waiting = null;
   for (const change of late) world.apply(change);
