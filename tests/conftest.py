@@ -1,6 +1,8 @@
 """Real servers for the tests: one embedded Postgres and Valkey a session, a database a test."""
 
 import secrets
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,22 +35,29 @@ def servers_portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(
-    servers_portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def servers_folder() -> Iterator[Path]:
+    """Not pytest's own folder: each start of pytest closes that to all but its owner again.
+
+    Postgres does not run as root; as a service user it would lose its data in the middle of a run.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="td-servers-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_portal: BlockingPortal, servers_folder: Path) -> Iterator[str]:
     """The DSN of a running server that holds the migrated template."""
-    folder = tmp_path_factory.mktemp("servers")
+    folder = servers_folder / "postgres"
     with servers_portal.wrap_async_context_manager(embedded_postgres(folder)) as dsn:
         servers_portal.call(_make_template, dsn)
         yield dsn
 
 
 @pytest.fixture(scope="session")
-def valkey_url(
-    servers_portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def valkey_url(servers_portal: BlockingPortal, servers_folder: Path) -> Iterator[str]:
     """The URL of a running Valkey, shared by the session: use keys of your own."""
-    folder: Path = tmp_path_factory.mktemp("servers")
+    folder = servers_folder / "valkey"
     with servers_portal.wrap_async_context_manager(embedded_valkey(folder)) as url:
         yield url
 
