@@ -2,8 +2,9 @@
 
 from typing import Any
 
+import anyio
 import pytest
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import FilePayload, Page, Route, expect
 
 from lab.telegram import people
 from lab.telegram.files import sample_picture
@@ -36,9 +37,19 @@ async def test_what_a_client_writes_stands_in_the_chat_and_reaches_the_bot(
 
 
 async def test_quick_messages_keep_their_order(page: Page, lab: Lab) -> None:
+    """Also when the first one is slow: the others wait for it."""
     client = Column(page, "client")
+    all_written = anyio.Event()
+
+    async def slow_first(route: Route) -> None:
+        if "номер 0" in (route.request.post_data or ""):
+            await all_written.wait()
+        await route.continue_()
+
+    await page.route("**/lab/send", slow_first)
     for number in range(8):
         await client.write(f"номер {number}")
+    all_written.set()
     await expect(client.message("номер 7")).to_be_visible()
     texts = await client.root.locator(".message .text").all_inner_texts()
     assert texts[-8:] == [f"номер {number}" for number in range(8)]

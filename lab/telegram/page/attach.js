@@ -8,6 +8,7 @@ const STICKERS = ["👍", "😀", "😍", "🎉", "🤔", "😱", "🚀", "🐱"
 const DICE = ["🎲", "🎯", "🏀", "⚽", "🎳", "🎰"];
 const STICKER_PX = 256;
 const RATE = 8000;
+const SKIES = [205, 220, 262, 330, 18]; // noon, evening, dusk, dawn, sunset
 
 /** The entries of the attach menu. `composer`: `pickFiles`, `addFile`, `post`, `record`, `explain`. */
 export function attachItems(composer, anchor) {
@@ -59,7 +60,7 @@ function canvasFile(width, height, draw, name, type) {
 
 /** A little landscape, different each time. */
 function samplePhoto() {
-  const hue = Math.floor(Math.random() * 360);
+  const hue = SKIES[Math.floor(Math.random() * SKIES.length)];
   return canvasFile(960, 640, (pen) => {
     const sky = pen.createLinearGradient(0, 0, 0, 640);
     sky.addColorStop(0, `hsl(${hue} 70% 62%)`);
