@@ -1,0 +1,48 @@
+"""Small adapters between parts that must not know each other."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiogram.exceptions import TelegramAPIError
+from aiogram.methods import AnswerCallbackQuery
+
+from actors.errors import Transient
+from bot.api import Api
+from bot.intake import Intake, MalformedUpdate
+from bot.titles import cut
+from web.webhook import Refused, TryLater
+
+log = structlog.get_logger(__name__)
+
+ANSWER_LENGTH_MAX = 200
+"""Telegram's limit for the answer to a button press."""
+
+
+def accepting(intake: Intake) -> Callable[[bytes], Awaitable[None]]:
+    """Intake as the webhook wants it: its errors in the terms of HTTP."""
+
+    async def accept(body: bytes) -> None:
+        try:
+            await intake.accept(body)
+        except MalformedUpdate as error:
+            raise Refused(str(error)) from error
+        except Transient as error:
+            raise TryLater(error.retry_after_s) from error
+
+    return accept
+
+
+class PressAnswerer:
+    """Answers presses that reach no ticket. Losing such an answer costs nobody anything."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def answer(self, callback_id: str, text: str, *, alert: bool = False) -> None:
+        call = AnswerCallbackQuery(
+            callback_query_id=callback_id, text=cut(text, ANSWER_LENGTH_MAX), show_alert=alert
+        )
+        try:
+            await self._api(call)
+        except (TelegramAPIError, OSError, TimeoutError) as error:
+            log.warning("press_not_answered", error=type(error).__name__)
