@@ -66,7 +66,11 @@ _GIVEN = "unnest(CAST(:lanes AS text[])) WITH ORDINALITY AS l(lane, n)"
 _ALL = """(
     SELECT lane, min(id) AS n FROM outbox
     WHERE state IN ('waiting', 'sending') GROUP BY lane
+    HAVING min(position) < 0
+        OR min(id) FILTER (WHERE not_before > now()) IS DISTINCT FROM min(id)
+    ORDER BY min(id) LIMIT :limit
 ) AS l"""
+# Lanes whose first row waits for its time are left out before the cut, so they crowd out nobody.
 
 _HEADS_GIVEN = text(_HEADS.format(lanes=_GIVEN)).columns(effect=JSONB)
 _HEADS_ALL = text(_HEADS.format(lanes=_ALL)).columns(effect=JSONB)

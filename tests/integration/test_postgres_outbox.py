@@ -172,6 +172,16 @@ async def test_the_lane_that_waits_longest_comes_first(desk: Desk) -> None:
     assert [row.ticket_id for row in found] == tickets
 
 
+async def test_lanes_that_are_held_back_crowd_out_nobody(desk: Desk) -> None:
+    """However many wait for their time, those that may be sent are found behind them."""
+    held = [await desk.decide(say("held"), say("next"), client=client) for client in (1, 2, 3)]
+    free = await desk.decide(say("free"), client=4)
+    firsts = [(await desk.lane(f"main:{ticket}"))[0] for ticket in held]
+    later = [Postponed(row=row, after_s=60, error="429") for row in firsts]
+    await desk.outbox.settle(later)
+    assert [row.ticket_id for row in await desk.outbox.heads(None, 1, 2)] == [free]
+
+
 async def test_what_is_settled_leaves_its_lane_and_the_next_moves_up(desk: Desk) -> None:
     ticket = await desk.decide(say("one"), say("two"), say("three"))
     lane = f"main:{ticket}"
