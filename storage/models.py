@@ -213,6 +213,7 @@ class OutboxRecord(Base):
         ),
         Index("ix_outbox_tag", "ticket_id", "tag", postgresql_where=text("tag IS NOT NULL")),
         Index(None, "ticket_id", "id"),
+        Index("ix_outbox_undeliverable", "id", postgresql_where=text("state = 'undeliverable'")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)

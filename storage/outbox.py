@@ -118,19 +118,21 @@ _BACKLOG = text("""
     SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
            count(*) FILTER (WHERE state = 'sending') AS sending,
            count(*) FILTER (WHERE uncertain) AS uncertain,
-           coalesce(extract(epoch FROM now() - min(created_at)), 0) AS oldest_s
+           coalesce(extract(epoch FROM now() - min(created_at)), 0) AS oldest_s,
+           (SELECT count(*) FROM outbox WHERE state = 'undeliverable') AS undeliverable
     FROM outbox WHERE state IN ('waiting', 'sending')
 """)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What is still to be sent; ``oldest_s`` in seconds."""
+    """What is still to be sent, ``oldest_s`` in seconds; and what never could be, of all time."""
 
     waiting: int
     sending: int
     uncertain: int
     oldest_s: float
+    undeliverable: int
 
 
 class PostgresOutbox:
@@ -231,6 +233,7 @@ class PostgresOutbox:
             sending=row.sending,
             uncertain=row.uncertain,
             oldest_s=float(row.oldest_s),
+            undeliverable=row.undeliverable,
         )
 
 

@@ -42,7 +42,7 @@ from actors.ports import (
     Undeliverable,
 )
 from storage.inbox import PostgresInbox
-from storage.outbox import PostgresOutbox
+from storage.outbox import Backlog, PostgresOutbox
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tickets import PostgresTicketStore
 from storage.topic_book import PostgresTopicBook
@@ -396,6 +396,29 @@ async def test_a_tagged_message_is_found_by_its_place_and_only_when_it_was_sent(
     assert await desk.outbox.tagged(ticket, CLIENT, "survey") is None
     assert await desk.outbox.tagged(ticket, MAIN, "card") is None
     assert await desk.outbox.tagged(TicketId(ticket + 1), MAIN, "survey") is None
+
+
+async def test_the_backlog_counts_what_waits_what_is_sent_and_what_never_could_be(
+    desk: Desk, engine: AsyncEngine
+) -> None:
+    nothing = Backlog(waiting=0, sending=0, uncertain=0, oldest_s=0.0, undeliverable=0)
+    assert await desk.outbox.backlog() == nothing
+    ticket = await desk.decide(*(say(key) for key in ("one", "two", "three", "four", "five")))
+    one, two, three, four, _ = await desk.lane(f"main:{ticket}")
+    await desk.outbox.starting([three])
+    await desk.outbox.settle(
+        [
+            Sent(row=one, message_id=MessageId(1)),
+            Undeliverable(row=two, reason=FailureReason.REFUSED, detail="no"),
+            Postponed(row=four, after_s=0, error="timeout", uncertain=True),
+        ]
+    )
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE outbox SET created_at = now() - interval '1 min'"))
+    backlog = await desk.outbox.backlog()
+    assert 60 <= backlog.oldest_s < 120
+    counts = (backlog.waiting, backlog.sending, backlog.uncertain, backlog.undeliverable)
+    assert counts == (2, 1, 1, 1)
 
 
 async def test_a_row_that_cannot_be_read_stops_nobody_and_is_told(
