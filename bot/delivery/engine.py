@@ -183,14 +183,14 @@ class Delivery:
             names = self._lanes.to_read(options.rows_max // options.rows_per_lane)
             everything = now >= next_poll
             if names or everything:
-                since = self._lanes.mark()
+                self._lanes.begin_reading()
                 wanted = None if everything else names
                 try:
                     rows = await self._outbox.heads(wanted, options.rows_per_lane, options.rows_max)
                 except Transient:
                     await anyio.sleep(options.transient_wait_s)
                     continue
-                self._lanes.fill(names, rows, since=since, per_lane=options.rows_per_lane)
+                self._lanes.fill(names, rows, per_lane=options.rows_per_lane)
                 self._work.set()
                 if everything:
                     next_poll = self._clock() + options.poll_interval_s
@@ -210,9 +210,8 @@ class Delivery:
                 await self._wait_for_work()
                 continue
             row = lane.rows[0]
-            if isinstance(row.effect, RenameTopic) and lane.stale:
-                self._lanes.reread(lane)  # a newer title may be among what was announced
-                self._read.set()
+            if isinstance(row.effect, RenameTopic) and self._lanes.look_again(lane):
+                self._read.set()  # a newer title may be among what was announced
                 continue
             wait = 0.0 if row.address is None else self._pace.reserve(row.address.chat_id)
             if wait > 0:
@@ -239,6 +238,8 @@ class Delivery:
             settlement = await self._deliver(lane)
             await self._settling(settlement)
             lane.rows.popleft()
+            if isinstance(settlement, Sent) and settlement.thread_id is not None:
+                lane.found_topic(settlement.thread_id)
             if isinstance(settlement, Postponed | TopicLost):
                 after = settlement.after_s if isinstance(settlement, Postponed) else 0.0
                 wait_until = self._clock() + after

@@ -3,6 +3,7 @@
 import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from itertools import count
 
@@ -15,6 +16,7 @@ from actors.effects import (
     ReopenTopic,
     ShowCard,
 )
+from actors.ids import ThreadId
 from actors.ports import OutboxRow
 
 
@@ -50,7 +52,7 @@ def priority_of(row: OutboxRow) -> Priority:
 class Lane:
     """One chat or topic: its next rows, in order. Busy while a call of it is under way."""
 
-    __slots__ = ("busy", "moved", "name", "queued", "rows", "stale")
+    __slots__ = ("busy", "looked_for", "more", "name", "queued", "rows", "stale")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -59,8 +61,19 @@ class Lane:
         self.queued = False
         self.stale = False
         """New rows were announced since the last reading."""
-        self.moved = 0
-        """When a call of this lane last ended, on the count of :meth:`Lanes.mark`."""
+        self.more = False
+        """The last reading was as long as a reading may be: there may be rows behind it."""
+        self.looked_for = 0
+        """The title for which a newer one was looked for already."""
+
+    def found_topic(self, thread_id: ThreadId) -> None:
+        """The topic has just been made: rows that were read before it was learn where it is."""
+        self.rows = deque(
+            row
+            if row.address is None
+            else replace(row, address=replace(row.address, thread_id=thread_id))
+            for row in self.rows
+        )
 
 
 class Lanes:
@@ -71,7 +84,8 @@ class Lanes:
         self._ready: list[tuple[int, int, Lane]] = []
         self._later: list[tuple[float, int, Lane]] = []
         self._turn = count()
-        self._moves = 0
+        self._ended: set[str] = set()
+        """Lanes that ended a call since the reading began, those without further rows too."""
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -94,13 +108,11 @@ class Lanes:
         )
         return [name for name, _ in zip(wanted, range(limit), strict=False)]
 
-    def mark(self) -> int:
-        """Taken before a reading and given to :meth:`fill` after it."""
-        return self._moves
+    def begin_reading(self) -> None:
+        """From here to :meth:`fill`, lanes that end a call are noted. One reading at a time."""
+        self._ended.clear()
 
-    def fill(
-        self, names: Sequence[str], rows: Iterable[OutboxRow], *, since: int, per_lane: int
-    ) -> None:
+    def fill(self, names: Sequence[str], rows: Iterable[OutboxRow], *, per_lane: int) -> None:
         """Takes what was read of these lanes, and of others whose rows came along.
 
         A lane that has rows, is busy, or ended a call since the reading began keeps what it has:
@@ -114,7 +126,7 @@ class Lanes:
             lane = taken.get(row.lane)
             if lane is None and row.lane not in passed:
                 lane = self._find(row.lane)
-                if lane.busy or lane.queued or lane.rows or lane.moved > since:
+                if lane.busy or lane.queued or lane.rows or lane.name in self._ended:
                     lane.stale = True
                     passed.add(row.lane)
                     lane = None
@@ -123,7 +135,7 @@ class Lanes:
             if lane is not None:
                 lane.rows.append(row)
         for lane in taken.values():
-            lane.stale = lane.stale or len(lane.rows) >= per_lane
+            lane.more = len(lane.rows) >= per_lane
             self.ready(lane)
         for name in names:
             self._drop_if_empty(self._find(name))
@@ -160,20 +172,27 @@ class Lanes:
     def done(self, lane: Lane, *, wait_until: float | None = None) -> None:
         """A call of the lane has ended; ``wait_until`` sets it aside, to be read anew."""
         lane.busy = False
-        self._moves += 1
-        lane.moved = self._moves
+        self._ended.add(lane.name)
         if wait_until is not None:
             lane.rows.clear()
             self.set_aside(lane, wait_until)
         elif lane.rows:
             self.ready(lane)
         else:
+            lane.stale, lane.more = lane.stale or lane.more, False
             self._drop_if_empty(lane)
 
-    def reread(self, lane: Lane) -> None:
-        """Forgets the lane's rows and reads them again, newer ones included."""
+    def look_again(self, lane: Lane) -> bool:
+        """Whether the lane is read again before its head goes out; at most once for each head.
+
+        Once only: a lane that is written to faster than it is read would never get on.
+        """
+        head = lane.rows[0].id
+        if not lane.stale or lane.looked_for == head:
+            return False
+        lane.looked_for = head
         lane.rows.clear()
-        lane.stale = True
+        return True
 
     def _find(self, name: str) -> Lane:
         lane = self._lanes.get(name)
