@@ -1,0 +1,44 @@
+"""The desk: commands of the administrators and the staff, through aiogram's Dispatcher."""
+
+from aiogram import Dispatcher
+from aiogram.fsm.storage.base import BaseStorage
+
+from actors.ids import ChatId, UserId
+from bot.desk import clients, commands, presses, search
+from bot.desk.access import DeskTools
+from bot.desk.memory import TolerantStorage
+from bot.roster import Roster
+from bot.texts import Texts
+from storage.queries import TicketQueries
+from storage.tolerant import Tolerant
+
+
+def create_dispatcher(
+    *,
+    queries: TicketQueries,
+    roster: Roster,
+    texts: Texts,
+    main_chat_id: ChatId,
+    admin_ids: frozenset[UserId],
+    storage: BaseStorage,
+) -> Dispatcher:
+    """A dispatcher of its own, with routers of its own: more than one may live in a process.
+
+    Errors of handlers are raised to whoever feeds it; it never runs updates in the background.
+    ``storage`` remembers open questions; while it is away the desk works without questions.
+    """
+    dispatcher = Dispatcher(storage=TolerantStorage(storage, Tolerant()))
+    dispatcher["desk"] = DeskTools(
+        queries=queries,
+        roster=roster,
+        texts=texts,
+        main_chat_id=main_chat_id,
+        admin_ids=admin_ids,
+    )
+    dispatcher.include_routers(
+        clients.create_router(),
+        commands.create_router(),
+        search.create_router(),
+        presses.create_router(),  # last: it takes every press that nobody else has taken
+    )
+    return dispatcher

@@ -1,0 +1,115 @@
+# Commands of the staff and the administrators
+desk-help = Commands:
+    /tickets – requests by status
+    /find words – find by number, name, @username or words of a message
+    /ticket 12 – one request in detail
+    /techs – technicians and their open requests
+    /cancel – take back a question of the bot
+    /help – this help
+
+    In the topic of a request: /close closes it, a line with // or /note stays among us.
+
+# Lists of tickets
+desk-list-title = { $shelf ->
+    [NEW] 🟢 New requests
+    [WORK] 🟡 Requests in work
+    [CLOSED] 🟣 Closed requests
+   *[ALL] All requests
+}: { $total }
+desk-list-empty = { $shelf ->
+    [NEW] 🟢 There are no new requests.
+    [WORK] 🟡 There are no requests in work.
+    [CLOSED] 🟣 There are no closed requests.
+   *[ALL] There are no requests yet.
+}
+desk-button-shelf = { $shelf ->
+    [NEW] 🟢 New
+    [WORK] 🟡 In work
+    [CLOSED] 🟣 Closed
+   *[ALL] All
+} ({ $count })
+desk-line = { $status ->
+    [NEW] 🟢
+    [WORK] 🟡
+   *[CLOSED] 🟣
+} #{ $ticket } · { $client }{ $has-technician ->
+    [no] {""}
+   *[yes] {" "}· 👷 { $technician }
+} · { $time }
+
+# Search
+desk-find-ask = What shall I look for? Reply to this message with a number, a name, a @username or words of a message. /cancel takes it back.
+desk-find-placeholder = Number, name or words
+desk-find-usage = Write what to look for on the line of the command, for example:
+    /find 12
+    /find John
+    /find printer does not print
+desk-find-late = This question no longer waits for an answer. Write it at once: /find and the words.
+desk-found-title = Found for “{ $words }”: { $total }
+desk-found-nothing = Nothing was found for “{ $words }”.
+desk-cancelled = All right, the search is cancelled.
+desk-nothing-to-cancel = There is nothing to cancel: the bot has not asked anything.
+
+# One ticket
+desk-ticket-usage = Name the number of a request, for example: /ticket 12
+desk-ticket-unknown = There is no request #{ $ticket }.
+desk-ticket-title = { $status ->
+    [NEW] 🟢 Request #{ $ticket }: new
+    [WORK] 🟡 Request #{ $ticket }: in work
+   *[CLOSED] 🟣 Request #{ $ticket }: closed
+}
+desk-ticket-client = Client: { $client }, ID { $id }
+desk-ticket-technician = Technician: { $has-technician ->
+    [no] nobody yet
+   *[yes] { $technician }
+}
+desk-ticket-created = Created: { $time }
+desk-ticket-closed = Closed: { $time }
+desk-ticket-former = Previous request: #{ $former }
+desk-ticket-no-topic = The topic is not open yet.
+desk-ticket-events = Last events:
+desk-event = { $time } · { $actor ->
+    [CLIENT] client
+    [TECH] technician
+    [STAFF] staff
+   *[SYSTEM] system
+}{ $has-name ->
+    [no] {""}
+   *[yes] {" "}{ $name }
+} · { $action ->
+    [said] message
+    [noted] note
+    [specialist_called] called a specialist
+    [assigned] assigned{ $has-technician ->
+        [no] {""}
+       *[yes] {" "}→ { $technician }
+    }
+    [reassigned] handed over{ $has-technician ->
+        [no] {""}
+       *[yes] {" "}→ { $technician }
+    }
+    [closed] closed the request
+    [scored] mark
+    [commented] comment on the marks
+    [comment_skipped] no comment
+    [survey_timed_out] the survey ended unanswered
+    [not_sent] not sent
+    [unsupported] a message that cannot be passed on
+    [topic_opened] topic opened
+    [delivery_failed] message not delivered
+    [dead_lettered] message could not be handled
+   *[other] { $action }
+}{ $has-words ->
+    [no] {""}
+   *[yes] : { $words }
+}
+
+# The technicians
+desk-techs-none = There are no active technicians: name them in TECH_GROUPS_MAPPING.
+desk-techs-title = Active technicians: { $count }
+desk-tech-line = 👷 { $technician } – { $count ->
+    [0] free, nothing open
+   *[other] { $count } open: { $numbers }
+}
+desk-more = … and { $count } more
+desk-techs-incomplete = There are very many requests in work: only the newest are counted.
