@@ -1,0 +1,75 @@
+"""What an operator reads, in Russian and English, and how numbers and times are written."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from fluent.runtime import FluentBundle, FluentResource
+
+LOCALES: Final = Path(__file__).parent / "locales"
+
+LANGUAGES: Final = ("ru", "en")
+
+_MINUTE: Final = 60
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+
+@cache
+def _bundle(language: str) -> FluentBundle:
+    bundle = FluentBundle([language], use_isolating=False)
+    source = (LOCALES / f"status.{language}.ftl").read_text("utf-8")
+    bundle.add_resource(FluentResource(source))
+    return bundle
+
+
+def choose(*wanted: str | None, default: str) -> str:
+    """The first of the wishes that there are texts in; a wish may be a whole Accept-Language."""
+    for wish in wanted:
+        for part in (wish or "").split(","):
+            primary = part.split(";")[0].strip().partition("-")[0].lower()
+            if primary in LANGUAGES:
+                return primary
+    return default
+
+
+class Words:
+    """The texts of one language; called as ``words("key", name=value)`` by code and templates."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._bundle = _bundle(language)
+
+    def __call__(self, key: str, **args: Any) -> str:
+        """One text.
+
+        Raises:
+            LookupError: No such text, or it wants an argument that was not given.
+        """
+        pattern = self._bundle.get_message(key).value if self._bundle.has_message(key) else None
+        if pattern is None:
+            raise LookupError(f"{key} ({self.language})")
+        text, errors = self._bundle.format_pattern(pattern, args)
+        if errors:
+            raise LookupError(f"{key} ({self.language}): {errors}")
+        return str(text)
+
+    def number(self, value: int) -> str:
+        """Thousands set apart as the language does."""
+        return f"{value:,}".replace(",", "\u00a0") if self.language == "ru" else f"{value:,}"
+
+    def rate(self, per_s: float) -> str:
+        """A rate per second, one digit after the point while it is small."""
+        text = f"{per_s:.1f}" if per_s < 100 else f"{per_s:.0f}"  # noqa: PLR2004
+        return text.replace(".", ",") if self.language == "ru" else text
+
+    def duration(self, seconds: float) -> str:
+        """Two units at most: what a person says."""
+        whole = max(0, int(seconds))
+        if whole < _MINUTE:
+            return self("seconds", n=str(whole))
+        if whole < _HOUR:
+            return self("minutes", n=str(whole // _MINUTE))
+        if whole < _DAY:
+            return self("hours", n=str(whole // _HOUR), rest=str(whole % _HOUR // _MINUTE))
+        return self("days", n=str(whole // _DAY), rest=str(whole % _DAY // _HOUR))
