@@ -1,4 +1,8 @@
-"""What a failed call means: pure, from aiogram's exceptions."""
+"""What a failed call means: pure, from aiogram's exceptions.
+
+Nothing that somebody wrote may end as a guess: what is "needless" is so for bookkeeping only
+(titles, edits, reactions), and a group that refuses keeps its messages until it is mended.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +24,16 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 
-from actors.effects import AnswerPress, CloseTopic, Copy, Edit, React, RenameTopic
+from actors.effects import (
+    AnswerPress,
+    CloseTopic,
+    Copy,
+    Edit,
+    OpenTopic,
+    React,
+    RenameTopic,
+    ReopenTopic,
+)
 from actors.messages import FailureReason
 from actors.ports import OutboxRow
 
@@ -69,7 +82,10 @@ _NOTHING_TO_DO = (
     "query is too old",
     "reaction_invalid",
 )
-_SOURCE_GONE = ("message to copy not found", "message to forward not found")
+_RIGHTS = ("not enough rights", "have no rights", "need administrator rights", "admin_required")
+"""The bot is in the group, but may not do this."""
+
+_SOURCE_GONE = ("message to copy not found", "message to forward not found", "message_id_invalid")
 _UNCOPYABLE = ("can't be copied", "can't be forwarded", "wrong type of the message")
 _CLIENT_GONE = (
     "bot was blocked by the user",
@@ -80,13 +96,10 @@ _CLIENT_GONE = (
     "bot can't send messages to bots",
 )
 _CLOSED = (
+    *_RIGHTS,
     "bot was kicked",
     "bot is not a member",
     "chat not found",
-    "not enough rights",
-    "have no rights",
-    "need administrator rights",
-    "chat_admin_required",
     "chat_write_forbidden",
     "the group has been migrated",
     "group chat was upgraded",
@@ -104,8 +117,11 @@ def classify(error: Exception, row: OutboxRow) -> Failure:
     match error:
         case TelegramRetryAfter(retry_after=seconds):
             return Failure(verdict=Verdict.PAUSE, detail=detail, wait_s=float(seconds))
-        case TelegramMigrateToChat() | TelegramUnauthorizedError():
+        case TelegramMigrateToChat() | TelegramUnauthorizedError() | TelegramNotFound():
+            # 401 and 404 are about the token or the server's address, not about the message.
             return Failure(verdict=Verdict.CLOSED, detail=detail)
+        case ClientDecodeError(data={"ok": True}):
+            return _misread(row)
         case RestartingTelegram() | TelegramServerError() | ClientDecodeError():
             return Failure(verdict=Verdict.RETRY, detail=detail)
         case TelegramNetworkError():
@@ -114,7 +130,7 @@ def classify(error: Exception, row: OutboxRow) -> Failure:
             return Failure(verdict=Verdict.FINAL, detail=detail)
         case TelegramConflictError():
             return Failure(verdict=Verdict.RETRY, detail=detail)
-        case TelegramBadRequest() | TelegramForbiddenError() | TelegramNotFound():
+        case TelegramBadRequest() | TelegramForbiddenError():
             return _refused(detail, row)
         case TelegramAPIError():
             return Failure(verdict=Verdict.RETRY, detail=detail)
@@ -122,6 +138,15 @@ def classify(error: Exception, row: OutboxRow) -> Failure:
             return _network(error, detail)
         case _:
             return Failure(verdict=Verdict.FINAL, detail=f"{type(error).__name__}: {detail}")
+
+
+def _misread(row: OutboxRow) -> Failure:
+    """It was done, but the answer has a form that aiogram does not know: never do it again.
+
+    Only a topic cannot be written to without its number.
+    """
+    verdict = Verdict.CLOSED if isinstance(row.effect, OpenTopic) else Verdict.REACHED
+    return Failure(verdict=verdict, detail="the answer could not be read")
 
 
 def _network(error: Exception, detail: str) -> Failure:
@@ -143,7 +168,8 @@ def _refused(detail: str, row: OutboxRow) -> Failure:
     def says(texts: tuple[str, ...]) -> bool:
         return any(text in words for text in texts)
 
-    if isinstance(row.effect, AnswerPress) or says(_NOTHING_TO_DO):
+    bookkeeping = isinstance(row.effect, RenameTopic | CloseTopic | ReopenTopic | Edit | React)
+    if isinstance(row.effect, AnswerPress) or (bookkeeping and says(_NOTHING_TO_DO)):
         return Failure(verdict=Verdict.REACHED, detail=detail)
     if says(_TOPIC_GONE):
         # A title, a closing or a reaction is no reason to make a topic anew.
@@ -155,6 +181,9 @@ def _refused(detail: str, row: OutboxRow) -> Failure:
         return _final(FailureReason.UNCOPYABLE, detail)
     if in_private and says(_CLIENT_GONE):
         return _final(FailureReason.CLIENT_BLOCKED, detail)
+    if bookkeeping and says(_RIGHTS):
+        # The staff are told, but messages must not wait behind a title that may not be changed.
+        return _final(FailureReason.CHAT_GONE, detail)
     if not in_private and says(_CLOSED):
         return Failure(verdict=Verdict.CLOSED, detail=detail)
     if isinstance(row.effect, React):

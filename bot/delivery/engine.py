@@ -1,7 +1,6 @@
 """Delivery: takes rows from the outbox, makes their calls, records what came of each."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio
@@ -29,6 +28,7 @@ from bot.delivery.grouped import Grouped
 from bot.delivery.lanes import Lane, Lanes
 from bot.delivery.options import DeliveryOptions
 from bot.delivery.pace import Pace
+from bot.delivery.stats import Counters, DeliveryStats, snapshot
 from bot.failures import Failure, Verdict, classify
 
 log = structlog.get_logger(__name__)
@@ -48,39 +48,6 @@ class SentMarks(Protocol):
 class PressRelease(Protocol):
     async def release(self, callback_id: str) -> None:
         """The press has been answered; the same button may be pressed again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryStats:
-    """Counts since the start; ``last_sent_at`` on delivery's clock."""
-
-    sent: int
-    superseded: int
-    undeliverable: int
-    retries: int
-    possible_doubles: int
-    recovered: int
-    """Uncertain rows that were found to have arrived."""
-    topics_lost: int
-    lanes: int
-    in_flight: int
-    pauses: int
-    paused_s: float
-    paused_chats: int
-    last_sent_at: float | None
-
-
-@dataclass(slots=True)
-class _Counters:
-    sent: int = 0
-    superseded: int = 0
-    undeliverable: int = 0
-    retries: int = 0
-    possible_doubles: int = 0
-    recovered: int = 0
-    topics_lost: int = 0
-    in_flight: int = 0
-    last_sent_at: float | None = None
 
 
 class Delivery:
@@ -114,7 +81,7 @@ class Delivery:
         self._mailroom = mailroom
         self._clock = clock
         self._lanes = Lanes()
-        self._counters = _Counters()
+        self._counters = Counters()
         self._work = anyio.Event()
         self._read = anyio.Event()
         self._draining = False
@@ -130,27 +97,15 @@ class Delivery:
         self._read.set()
 
     def drain(self) -> None:
-        """Begins no further call; :meth:`run` returns when those under way are recorded."""
+        """Begins no further call; :meth:`run` returns when those under way are recorded.
+
+        At the latest after ``drain_timeout_s``; what is torn then is uncertain at the next start.
+        """
         self._draining = True
         self._work.set()
 
     def stats(self) -> DeliveryStats:
-        counters = self._counters
-        return DeliveryStats(
-            sent=counters.sent,
-            superseded=counters.superseded,
-            undeliverable=counters.undeliverable,
-            retries=counters.retries,
-            possible_doubles=counters.possible_doubles,
-            recovered=counters.recovered,
-            topics_lost=counters.topics_lost,
-            lanes=len(self._lanes),
-            in_flight=counters.in_flight,
-            pauses=self._pace.pauses,
-            paused_s=self._pace.paused_s,
-            paused_chats=self._pace.paused_chats(),
-            last_sent_at=counters.last_sent_at,
-        )
+        return snapshot(self._counters, self._pace, lanes=len(self._lanes))
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Delivers until cancelled or drained.
@@ -167,6 +122,8 @@ class Delivery:
                 async with anyio.create_task_group() as calls:
                     task_status.started()
                     await self._dispatch(calls)
+                    deadline = anyio.current_time() + self._options.drain_timeout_s
+                    calls.cancel_scope.deadline = deadline
                 services.cancel_scope.cancel()
         finally:
             for recorder in recorders:
@@ -179,25 +136,31 @@ class Delivery:
         options = self._options
         next_poll = self._clock()
         while True:
-            now = self._clock()
-            names = self._lanes.to_read(options.rows_max // options.rows_per_lane)
-            everything = now >= next_poll
-            if names or everything:
-                self._lanes.begin_reading()
-                wanted = None if everything else names
-                try:
-                    rows = await self._outbox.heads(wanted, options.rows_per_lane, options.rows_max)
-                except Transient:
-                    await anyio.sleep(options.transient_wait_s)
-                    continue
-                self._lanes.fill(names, rows, per_lane=options.rows_per_lane)
-                self._work.set()
-                if everything:
-                    next_poll = self._clock() + options.poll_interval_s
-                continue
             self._read = anyio.Event()
-            with anyio.move_on_after(max(0.0, next_poll - now)):
+            try:
+                if self._clock() >= next_poll:
+                    await self._look(None, 1, options.lanes_max)
+                    next_poll = self._clock() + options.poll_interval_s
+                names = self._lanes.to_read(options.rows_max // options.rows_per_lane)
+                if names:
+                    await self._look(names, options.rows_per_lane, options.rows_max)
+                    continue
+            except Transient:
+                await anyio.sleep(options.transient_wait_s)
+                continue
+            except Exception:
+                log.exception("outbox_unreadable")
+                await anyio.sleep(options.poll_interval_s)
+                continue
+            with anyio.move_on_after(max(0.0, next_poll - self._clock())):
                 await self._read.wait()
+
+    async def _look(self, names: Sequence[str] | None, per_lane: int, limit: int) -> None:
+        """Reads lanes (all for ``None``), unless a call of theirs ends meanwhile."""
+        self._lanes.begin_reading()
+        rows = await self._outbox.heads(names, per_lane, limit)
+        self._lanes.fill(names or (), rows, per_lane=per_lane)
+        self._work.set()
 
     async def _dispatch(self, calls: TaskGroup) -> None:
         """Starts the call of the lane that is next, as soon as pace and bound allow."""
@@ -209,17 +172,23 @@ class Delivery:
             if lane is None:
                 await self._wait_for_work()
                 continue
-            row = lane.rows[0]
-            if isinstance(row.effect, RenameTopic) and self._lanes.look_again(lane):
+            if _may_be_outdated(lane) and self._lanes.look_again(lane):
                 self._read.set()  # a newer title may be among what was announced
                 continue
-            wait = 0.0 if row.address is None else self._pace.reserve(row.address.chat_id)
+            wait = self._reserve(lane)
             if wait > 0:
                 self._lanes.set_aside(lane, self._clock() + wait)
                 continue
             lane.busy = True
             self._counters.in_flight += 1
             calls.start_soon(self._serve, lane, name=f"lane {lane.name}")
+
+    def _reserve(self, lane: Lane) -> float:
+        """Takes what the head costs of the budgets, or says how long to wait. Seconds."""
+        address = lane.rows[0].address
+        if address is None or lane.unrecorded is not None or _is_superseded(lane):
+            return 0.0
+        return self._pace.reserve(address.chat_id)
 
     async def _wait_for_work(self) -> None:
         next_at = self._lanes.next_at()
@@ -235,8 +204,10 @@ class Delivery:
         """The head of a lane: marked, called, recorded; then the lane may go on."""
         wait_until: float | None = None
         try:
-            settlement = await self._deliver(lane)
+            settlement = lane.unrecorded or await self._deliver(lane)
+            lane.unrecorded = settlement
             await self._settling(settlement)
+            lane.unrecorded, lane.failures = None, 0
             lane.rows.popleft()
             if isinstance(settlement, Sent) and settlement.thread_id is not None:
                 lane.found_topic(settlement.thread_id)
@@ -245,6 +216,9 @@ class Delivery:
                 wait_until = self._clock() + after
         except Transient:
             wait_until = self._clock() + self._options.transient_wait_s
+        except Exception:
+            log.exception("row_not_recorded", lane=lane.name, outbox_id=lane.rows[0].id)
+            wait_until = self._clock() + self._held_s(lane)
         finally:
             self._counters.in_flight -= 1
             self._lanes.done(lane, wait_until=wait_until)
@@ -266,26 +240,32 @@ class Delivery:
             if found is not None:
                 self._counters.recovered += 1
                 return Sent(row=row, message_id=found.message_id, thread_id=found.thread_id)
-            self._counters.possible_doubles += 1
-            log.warning("resending_uncertain", outbox_id=row.id, ticket_id=row.ticket_id)
         if _lacks_topic(row):
             return self._undeliverable(row, FailureReason.CHAT_GONE, "the topic does not exist")
-        await self._starting(row)
-        return await self._attempt(row)
-
-    async def _attempt(self, row: OutboxRow) -> Settlement:
         try:
-            method = await self._calls.render(row)
-            answer = None if method is None else await self._call(method)
+            method = await self._calls.render(row)  # before the row is marked: this may fail, too
         except Transient:
             raise
+        except Exception as error:  # noqa: BLE001 — classified, and recorded with the row
+            return self._failed(row, classify(error, row))
+        if method is None:
+            return Sent(row=row)
+        if row.uncertain:
+            self._counters.possible_doubles += 1
+            log.warning("resending_uncertain", outbox_id=row.id, ticket_id=row.ticket_id)
+        await self._starting(row)
+        return await self._attempt(row, method)
+
+    async def _attempt(self, row: OutboxRow, method: TelegramMethod[Any]) -> Settlement:
+        try:
+            answer = await self._call(method)
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the row
             return self._failed(row, classify(error, row))
         finally:
             if isinstance(row.effect, AnswerPress):
                 await self._presses.release(row.effect.callback_id)
         result = made(answer)
-        if method is not None and not isinstance(row.effect, AnswerPress):
+        if not isinstance(row.effect, AnswerPress):
             await self._marking((row.id, result))
         self._counters.sent += 1
         self._counters.last_sent_at = self._clock()
@@ -333,6 +313,11 @@ class Delivery:
                 log.error("effect_undeliverable", reason=str(failure.reason), **facts)
                 return self._undeliverable(row, failure.reason, failure.detail)
 
+    def _held_s(self, lane: Lane) -> float:
+        """How long a lane is left alone after a bug."""
+        lane.failures += 1
+        return _backoff(self._options.retry_base_s, self._options.unrecorded_max_s, lane.failures)
+
     def _postponed(self, row: OutboxRow, failure: Failure, wait_s: float) -> Postponed:
         self._counters.retries += 1
         return Postponed(
@@ -361,6 +346,11 @@ class Delivery:
             else:
                 self._mailroom.offer(envelopes)
                 return
+
+
+def _may_be_outdated(lane: Lane) -> bool:
+    """Whether a newer row would make the head needless."""
+    return isinstance(lane.rows[0].effect, RenameTopic) and lane.unrecorded is None
 
 
 def _is_superseded(lane: Lane) -> bool:

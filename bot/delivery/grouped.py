@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
+from actors.errors import Transient
+
 
 class _Waiting[Item]:
     __slots__ = ("done", "error", "item")
@@ -18,8 +20,9 @@ class _Waiting[Item]:
 class Grouped[Item]:
     """Gathers items while a call is under way and hands them over together with the next.
 
-    No timer: when nothing is under way, an item goes at once. An error reaches everyone of the
-    group. Run :meth:`run` as often as there may be calls at once.
+    No timer: when nothing is under way, an item goes at once. An outage reaches everyone of the
+    group; after any other error each item is tried alone, so that only the one at fault has it.
+    Run :meth:`run` as often as there may be calls at once.
     """
 
     def __init__(self, work: Callable[[Sequence[Item]], Awaitable[None]], group_max: int) -> None:
@@ -28,7 +31,11 @@ class Grouped[Item]:
         self._send, self._receive = anyio.create_memory_object_stream[_Waiting[Item]](math.inf)
 
     async def __call__(self, item: Item) -> None:
-        """Returns when the item's group is done; raises what the group's call raised."""
+        """Returns when the item is done, and only then; raises what its call raised.
+
+        Raises:
+            Transient: Also when the work was cut short: nothing is known of it.
+        """
         waiting = _Waiting(item)
         self._send.send_nowait(waiting)
         await waiting.done.wait()
@@ -48,14 +55,23 @@ class Grouped[Item]:
                 await self._serve(group)
 
     async def _serve(self, group: list[_Waiting[Item]]) -> None:
+        """Does a group's work; whatever happens, nobody is left waiting or told of a success."""
+        told: Exception | None = Transient("stopped before it was done")
         try:
-            await self._work([waiting.item for waiting in group])
-        except Exception as error:  # noqa: BLE001 — handed to those who asked
-            for waiting in group:
-                waiting.error = error
+            try:
+                await self._work([waiting.item for waiting in group])
+                told = None
+            except Exception as error:  # noqa: BLE001 — handed to those who asked
+                if len(group) > 1 and not isinstance(error, Transient):
+                    for waiting in group:
+                        await self._serve([waiting])
+                    return
+                told = error
         finally:
             for waiting in group:
-                waiting.done.set()
+                if not waiting.done.is_set():
+                    waiting.error = told
+                    waiting.done.set()
 
     def close(self) -> None:
         self._send.close()

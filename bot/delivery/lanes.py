@@ -17,7 +17,7 @@ from actors.effects import (
     ShowCard,
 )
 from actors.ids import ThreadId
-from actors.ports import OutboxRow
+from actors.ports import OutboxRow, Settlement
 
 
 class Priority(IntEnum):
@@ -52,7 +52,10 @@ def priority_of(row: OutboxRow) -> Priority:
 class Lane:
     """One chat or topic: its next rows, in order. Busy while a call of it is under way."""
 
-    __slots__ = ("busy", "looked_for", "more", "name", "queued", "rows", "stale")
+    __slots__ = (
+        *("busy", "failures", "looked_for", "more", "name", "queued", "rows", "stale"),
+        "unrecorded",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -65,6 +68,10 @@ class Lane:
         """The last reading was as long as a reading may be: there may be rows behind it."""
         self.looked_for = 0
         """The title for which a newer one was looked for already."""
+        self.unrecorded: Settlement | None = None
+        """What came of the head's call, until it is on record: it must not be called again."""
+        self.failures = 0
+        """Bugs in a row, of ours or of Postgres's; they wait longer each time."""
 
     def found_topic(self, thread_id: ThreadId) -> None:
         """The topic has just been made: rows that were read before it was learn where it is."""
@@ -170,11 +177,15 @@ class Lanes:
         return self._later[0][0] if self._later else None
 
     def done(self, lane: Lane, *, wait_until: float | None = None) -> None:
-        """A call of the lane has ended; ``wait_until`` sets it aside, to be read anew."""
+        """A call of the lane has ended; ``wait_until`` sets it aside, to be read anew.
+
+        A lane with an outcome that is not on record keeps its rows, for that to be tried again.
+        """
         lane.busy = False
         self._ended.add(lane.name)
         if wait_until is not None:
-            lane.rows.clear()
+            if lane.unrecorded is None:
+                lane.rows.clear()
             self.set_aside(lane, wait_until)
         elif lane.rows:
             self.ready(lane)
@@ -188,10 +199,11 @@ class Lanes:
         Once only: a lane that is written to faster than it is read would never get on.
         """
         head = lane.rows[0].id
-        if not lane.stale or lane.looked_for == head:
+        if not (lane.stale or lane.more) or lane.looked_for == head:
             return False
         lane.looked_for = head
         lane.rows.clear()
+        lane.stale = True
         return True
 
     def _find(self, name: str) -> Lane:

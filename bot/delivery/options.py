@@ -14,7 +14,10 @@ class DeliveryOptions:
     """Rows of a lane read together: enough to see a newer title, few enough to be fair."""
 
     rows_max: int = 1024
-    """Rows of all lanes in one reading."""
+    """Rows of announced lanes in one reading."""
+
+    lanes_max: int = 5000
+    """Lanes that the poll sees, one row each: so that no jammed group hides the others from it."""
 
     poll_interval_s: float = 1.0
     """How long a lost hint can delay a message."""
@@ -33,6 +36,9 @@ class DeliveryOptions:
 
     closed_max_s: float = 300.0
     """A mended group is noticed within this time."""
+
+    unrecorded_max_s: float = 60.0
+    """An outcome that cannot be recorded, although Postgres is there, is tried again this often."""
 
     topic_attempts_max: int = 5
     """Topics made anew for one row before it waits as for a closed group."""

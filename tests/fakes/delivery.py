@@ -1,0 +1,87 @@
+"""Delivery with an outbox and a Bot API in memory, run as a test needs it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from actors.ids import ChatId, TechnicianId, ThreadId
+from actors.messages import Technician
+from bot.calls import Calls
+from bot.delivery import Delivery, DeliveryOptions, PaceOptions
+from bot.delivery.pace import Pace
+from bot.texts import Texts
+from tests.fakes.bot_api import (
+    FakeApi,
+    FixedDirectory,
+    FixedRoster,
+    MemoryMailroom,
+    MemoryMarks,
+    MemoryPresses,
+)
+from tests.fakes.outbox import MemoryOutbox
+
+UNPACED = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0)
+
+ALICE = Technician(id=TechnicianId(1), name="alice", chat_id=ChatId(-1002))
+
+STEP_MAX_S = 0.2
+"""Of virtual time between two looks at a condition."""
+
+DEADLINE_S = 3600.0
+"""Of virtual time: whatever is to happen has happened by then."""
+
+
+@dataclass
+class Post:
+    """All parts of one delivery; the outbox, the marks and the Bot API outlive a restart."""
+
+    outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
+    api: FakeApi = field(default_factory=FakeApi)
+    marks: MemoryMarks = field(default_factory=MemoryMarks)
+    presses: MemoryPresses = field(default_factory=MemoryPresses)
+    mailroom: MemoryMailroom = field(default_factory=MemoryMailroom)
+    roster: FixedRoster = field(default_factory=lambda: FixedRoster(ALICE))
+
+    def topic(self, ticket: int, thread: int = 70) -> None:
+        """The ticket's main topic exists already."""
+        self.outbox.topics[f"main:{ticket}"] = ThreadId(thread)
+
+    def make(self, pace: PaceOptions = UNPACED, options: DeliveryOptions | None = None) -> Delivery:
+        calls = Calls(
+            texts=Texts("en"), roster=self.roster, directory=FixedDirectory(), tags=self.outbox
+        )
+        return Delivery(
+            outbox=self.outbox,
+            call=self.api,
+            calls=calls,
+            pace=Pace(pace, anyio.current_time),
+            marks=self.marks,
+            presses=self.presses,
+            mailroom=self.mailroom,
+            options=options,
+        )
+
+    @asynccontextmanager
+    async def running(
+        self, pace: PaceOptions = UNPACED, options: DeliveryOptions | None = None
+    ) -> AsyncIterator[Delivery]:
+        """Leaving the block is a crash: whatever is under way is torn."""
+        delivery = self.make(pace, options)
+        async with anyio.create_task_group() as group:
+            await group.start(delivery.run)
+            yield delivery
+            group.cancel_scope.cancel()
+
+    async def settled(self) -> None:
+        """Returns when nothing is left to send."""
+        await until(lambda: not self.outbox.unsettled)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    step_s = 0.002
+    with anyio.fail_after(DEADLINE_S):
+        while not condition():
+            await anyio.sleep(step_s)
+            step_s = min(step_s * 1.05, STEP_MAX_S)
