@@ -124,10 +124,10 @@ def classify(error: Exception, row: OutboxRow) -> Failure:
             return _misread(row)
         case RestartingTelegram() | TelegramServerError() | ClientDecodeError():
             return Failure(verdict=Verdict.RETRY, detail=detail)
+        case TelegramEntityTooLarge():  # before its base class: it is no trouble of the network
+            return Failure(verdict=Verdict.FINAL, detail=detail)
         case TelegramNetworkError():
             return _network(error, detail)
-        case TelegramEntityTooLarge():
-            return Failure(verdict=Verdict.FINAL, detail=detail)
         case TelegramConflictError():
             return Failure(verdict=Verdict.RETRY, detail=detail)
         case TelegramBadRequest() | TelegramForbiddenError():

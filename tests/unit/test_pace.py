@@ -1,0 +1,122 @@
+"""Nothing is called more often than Telegram allows, nor less often than it could be."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.ids import ChatId
+from bot.delivery import PaceOptions
+from bot.delivery.pace import Pace
+
+IVAN, ANNA = ChatId(501), ChatId(502)
+MAIN, OTHER = ChatId(-1001), ChatId(-1002)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def calls(pace: Pace, clock: Clock, chat: ChatId, seconds: float) -> list[float]:
+    """When calls go out to a chat that always has more to say."""
+    end, times = clock.now + seconds, []
+    while clock.now < end:
+        wait = pace.reserve(chat)
+        if wait > 0:
+            clock.now += wait
+        else:
+            times.append(clock.now)
+    return times
+
+
+def test_a_group_gets_its_minute_and_no_more(clock: Clock) -> None:
+    times = calls(Pace(PaceOptions(bot_per_s=0), clock), clock, MAIN, 600)
+    assert all(later - times[i] >= 60 for i, later in enumerate(times[20:]))
+    assert len(times) >= 9 * 20
+
+
+def test_a_private_chat_gets_a_burst_and_then_one_a_second(clock: Clock) -> None:
+    times = calls(Pace(PaceOptions(bot_per_s=0), clock), clock, IVAN, 60)
+    assert times[4] == times[0]
+    assert times[5] - times[4] == pytest.approx(1)
+    assert len(times) == pytest.approx(65, abs=1)
+
+
+def test_the_bot_as_a_whole_is_bounded_too(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=30, private_per_s=0), clock)
+    times = calls(pace, clock, IVAN, 10)
+    assert len(times) == pytest.approx(330, abs=2)
+
+
+def test_a_refused_call_costs_nothing(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=10, private_per_s=1, private_burst=1), clock)
+    assert pace.reserve(IVAN) == 0
+    for _ in range(100):
+        assert pace.reserve(IVAN) > 0
+    assert sum(pace.reserve(ChatId(600 + n)) == 0 for n in range(20)) == 9
+
+
+def test_zero_means_no_limit(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0), clock)
+    assert all(pace.reserve(chat) == 0 for chat in (IVAN, MAIN) for _ in range(10_000))
+
+
+def test_a_pause_closes_its_chat_only_and_never_shortens(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0), clock)
+    pace.pause(MAIN, 30)
+    pace.pause(MAIN, 5)
+    assert pace.reserve(MAIN) == pytest.approx(30)
+    assert pace.reserve(OTHER) == pace.reserve(IVAN) == 0
+    assert (pace.pauses, pace.paused_chats()) == (2, 1)
+    clock.now += 30
+    assert pace.reserve(MAIN) == 0
+    assert pace.paused_chats() == 0
+
+
+def test_a_pause_of_the_bot_closes_everything(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0), clock)
+    pace.pause(None, 12)
+    assert pace.reserve(IVAN) == pace.reserve(MAIN) == pytest.approx(12)
+
+
+def test_a_paused_chat_is_not_forgotten_when_many_others_come(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0, private_per_s=0, buckets_max=10), clock)
+    pace.pause(IVAN, 60)
+    for number in range(100):
+        pace.reserve(ChatId(1000 + number))
+    assert pace.reserve(IVAN) == pytest.approx(60)
+
+
+def test_a_chat_that_has_spent_its_budget_is_not_forgotten_either(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0, buckets_max=10), clock)
+    for _ in range(20):
+        assert pace.reserve(MAIN) == 0
+    for number in range(100):
+        pace.reserve(ChatId(1000 + number))
+    assert pace.reserve(MAIN) > 0
+
+
+@given(
+    steps=st.lists(st.tuples(st.sampled_from([MAIN, OTHER]), st.floats(0, 20)), max_size=200),
+    per_min=st.integers(1, 30),
+)
+def test_no_minute_of_any_group_is_ever_over_its_budget(
+    steps: list[tuple[ChatId, float]], per_min: int
+) -> None:
+    clock = Clock()
+    pace = Pace(PaceOptions(bot_per_s=0, group_per_min=per_min), clock)
+    out: dict[ChatId, list[float]] = {MAIN: [], OTHER: []}
+    for chat, wait in steps:
+        clock.now += wait
+        if pace.reserve(chat) == 0:
+            out[chat].append(clock.now)
+    for times in out.values():
+        assert all(later - times[i] > 60 for i, later in enumerate(times[per_min:]))
