@@ -3,11 +3,11 @@
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from actors.ids import ChatId, UserId
+from storage.sheets_account import account_text
 
 OFFICIAL_API: Final = "https://api.telegram.org"
 
@@ -242,23 +242,8 @@ def sheet_id(text: str) -> str:
     return plain
 
 
-def service_account(text: str) -> str:
-    """A Google service account: its JSON, or the path of the file that holds it."""
-    if not text.lstrip().startswith("{"):
-        try:
-            text = Path(text).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not text"
-            raise ValueError(f"is neither JSON nor a file that can be read ({why})") from None
-    try:
-        account = json.loads(text)
-    except json.JSONDecodeError:
-        raise ValueError("is not the JSON file of a service account") from None
-    wanted = ("client_email", "private_key", "token_uri")
-    if not isinstance(account, dict) or (lacking := [w for w in wanted if not account.get(w)]):
-        named = ", ".join(wanted if not isinstance(account, dict) else lacking)
-        raise ValueError(f"is not the JSON file of a service account: {named} missing")
-    return text
+service_account: Final = account_text
+"""A Google service account: its JSON, or the path of the file that holds it."""
 
 
 def secret_parts(secret: str) -> tuple[str, ...]:
