@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from random import SystemRandom
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramUnauthorizedError
-from aiogram.fsm.storage.redis import DefaultKeyBuilder, RedisStorage
-from bot.desk.worker import DeskWorker
+from aiogram.fsm.storage.base import DefaultKeyBuilder
+from aiogram.fsm.storage.redis import RedisStorage
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from storage.sheets import SheetsDirectory, SheetsOptions, TelegramDirectory
 
 from actors.errors import TopicdeskError
 from actors.ids import ChatId, UserId
@@ -35,6 +35,7 @@ from bot.calls import Calls
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
 from bot.desk import create_dispatcher
+from bot.desk.worker import DeskWorker
 from bot.intake import Intake
 from bot.polling import Poller
 from bot.texts import Texts
@@ -51,16 +52,16 @@ from storage.outbox import PostgresOutbox
 from storage.postgres import PostgresOptions, create_engine
 from storage.queries import TicketQueries
 from storage.redis import RedisOptions, create_redis
+from storage.sheets import SheetsDirectory, SheetsOptions, TelegramDirectory
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tickets import PostgresTicketStore
 from storage.tolerant import Tolerant
 from storage.topic_book import PostgresTopicBook
 from supervisor.options import RuntimeOptions
 from supervisor.runtime import Runtime
-from web.access import AccessOptions
-from web.app import AppOptions, create_app
+from web.app import WebOptions, create_app
 from web.server import serve
-from web.webhook import Webhook, WebhookOptions
+from web.webhook import App, Webhook, WebhookOptions
 
 log = structlog.get_logger(__name__)
 
@@ -117,15 +118,17 @@ async def started(settings: Settings) -> AsyncIterator[Application]:
                 await parts.start(group, "sheet", built.sheet.run)
             closing = anyio.Event()
             app = create_app(built.status, _web_options(settings))
-            endpoint = Webhook(accepting(built.intake), app, _webhook_options(settings))
-            web, bound = await parts.start_with_value(
+            endpoint = Webhook(
+                accepting(built.intake), cast("App", app), _webhook_options(settings)
+            )
+            web, url = await parts.start_with_value(
                 group, "web", partial(serve, endpoint, settings.http_bind, closing)
             )
             updates = await _updates(settings, bot, built, group)
             gc.collect()
             gc.freeze()  # what lives as long as the program need not be looked at again
             yield Application(
-                url=bound.url,
+                url=url,
                 engine=engine,
                 runtime=built.runtime,
                 delivery=built.delivery,
@@ -176,7 +179,16 @@ async def _servers(settings: Settings, stack: AsyncExitStack) -> tuple[AsyncEngi
     redis = create_redis(RedisOptions(url=url))
     stack.push_async_callback(redis.aclose)
     await migrate.upgrade(engine)
+    await _warm(redis)
     return engine, redis
+
+
+async def _warm(redis: Redis) -> None:
+    """Connects before anybody needs an answer quickly: the first one is the slowest."""
+    try:
+        await redis.ping()
+    except (RedisError, OSError, TimeoutError) as error:
+        log.warning("redis_away", error=type(error).__name__)
 
 
 async def _bot(settings: Settings, stack: AsyncExitStack) -> Bot:
@@ -334,10 +346,12 @@ def _pace_options(settings: Settings) -> PaceOptions:
     )
 
 
-def _web_options(settings: Settings) -> AppOptions:
+def _web_options(settings: Settings) -> WebOptions:
     token = settings.status_token
-    access = AccessOptions(token=None if token is None else token.get_secret_value())
-    return AppOptions(access=access, language=settings.language)
+    return WebOptions(
+        status_token=None if token is None else token.get_secret_value(),
+        language=settings.language,
+    )
 
 
 def _webhook_options(settings: Settings) -> WebhookOptions:

@@ -1,5 +1,6 @@
 """The status page's source: counters of this process, counts of the database, health of both."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,12 +21,15 @@ from bot.delivery import Delivery
 from bot.intake import Intake
 from bot.polling import Poller
 from storage.outbox import Backlog, PostgresOutbox
-from storage.queries import StoreCounts, TicketQueries
+from storage.queries import TicketQueries
 from supervisor.runtime import Runtime
-from web.status import Health, Rate, StatusSnapshot
+from web.status import Health, StatusSnapshot
 
 PROBE_TIMEOUT_S = 1.0
 """A service that is well answers in milliseconds; the page must not wait for one that is not."""
+
+RATE_WINDOW_S = 10.0
+"""Messages per second are counted over this long: short enough to see, long enough to read."""
 
 QUIET_POLL_S = 60.0
 """A long poll is answered within half a minute even when there is nothing to tell."""
@@ -33,9 +37,18 @@ QUIET_POLL_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    counts: StoreCounts
+    """What the database knows."""
+
+    tickets: Mapping[Status, int]
     backlog: Backlog
-    tickets: Mapping[str, int]
+    dead_letters: int
+
+
+_NOTHING = _Stored(
+    tickets=dict.fromkeys(Status, 0),
+    backlog=Backlog(waiting=0, sending=0, uncertain=0, oldest_s=0.0, undeliverable=0),
+    dead_letters=0,
+)
 
 
 class LiveStatus:
@@ -68,7 +81,7 @@ class LiveStatus:
         self._queries = queries
         self._redis = redis
         self._clock = clock
-        self._rate = Rate()
+        self._readings: deque[tuple[float, int]] = deque()
         self._stopping = False
 
     def stopping(self) -> None:
@@ -83,56 +96,48 @@ class LiveStatus:
             "redis": await self._probe(self._ask_redis),
             "telegram": self._telegram(),
         }
-        stored = await self._stored() if health["postgres"].ok else None
+        stored = await self._stored() if health["postgres"].ok else _NOTHING
+        reasons = self._reasons(health["postgres"])
         return StatusSnapshot(
             node=self._node.name,
             version=program_version(),
             started_at=self._node.started_at,
-            taken_at=datetime.now(UTC),
+            now=datetime.now(UTC),
+            mode=self.mode,
+            ready=not reasons,
+            reasons=reasons,
             health=health,
             actors={str(status): count for status, count in runtime.actors.items()},
-            tickets=dict.fromkeys(map(str, Status), 0) if stored is None else stored.tickets,
-            clients=0 if stored is None else stored.counts.clients,
+            tickets={str(status): count for status, count in stored.tickets.items()},
             messages_handled=runtime.messages_handled,
-            messages_per_s=self._rate.per_s(self._clock(), runtime.messages_handled),
-            last_handled_at=self._wall(runtime.last_handled_at),
+            messages_per_s=self._rate(runtime.messages_handled),
+            last_message_at=self._wall(runtime.last_handled_at),
+            turns=runtime.turns,
+            commits=runtime.commits,
+            fenced=runtime.fenced,
+            crashes=runtime.crashes,
+            transients=runtime.transients,
+            dead_letters=stored.dead_letters,
             mailbox_depth_max=runtime.mailbox_depth_max,
-            inbox_waiting=0 if stored is None else stored.counts.waiting,
-            inbox_oldest_s=0.0 if stored is None else stored.counts.waiting_oldest_s,
-            outbox_waiting=0 if stored is None else stored.backlog.waiting,
-            outbox_oldest_s=0.0 if stored is None else stored.backlog.oldest_s,
+            window_messages=runtime.window_messages,
+            updates_stored=intake.stored,
+            updates_duplicate=intake.duplicates,
+            updates_ignored=intake.ignored,
+            updates_refused=intake.refused,
+            outbox_waiting=stored.backlog.waiting,
+            outbox_sending=stored.backlog.sending,
+            outbox_oldest_s=stored.backlog.oldest_s,
             in_flight=delivery.in_flight,
             sent=delivery.sent,
-            too_many_requests=api.too_many_requests,
+            retries=delivery.retries,
             possible_doubles=delivery.possible_doubles,
             undeliverable=delivery.undeliverable,
-            dead_letters=0 if stored is None else stored.counts.dead_letters,
-            crashes=runtime.crashes,
-            facts={
-                "turns": runtime.turns,
-                "commits": runtime.commits,
-                "commits_unknown": runtime.commits_unknown,
-                "fenced": runtime.fenced,
-                "transients": runtime.transients,
-                "timers_fired": runtime.timers_fired,
-                "found_by_poll": runtime.found_by_poll,
-                "window_messages": runtime.window_messages,
-                "updates_stored": intake.stored,
-                "updates_duplicate": intake.duplicates,
-                "updates_ignored": intake.ignored,
-                "updates_unreadable": intake.unreadable,
-                "presses_refused": intake.refused,
-                "retries": delivery.retries,
-                "recovered": delivery.recovered,
-                "superseded": delivery.superseded,
-                "topics_lost": delivery.topics_lost,
-                "paused_chats": delivery.paused_chats,
-            },
+            pauses_429=api.too_many_requests,
+            paused_s=delivery.paused_s,
         )
 
-    async def unready(self) -> tuple[str, ...]:
-        """Redis or Telegram being away is no reason: what comes in is stored and waits."""
-        postgres = await self._probe(self._ask_postgres)
+    def _reasons(self, postgres: Health) -> tuple[str, ...]:
+        """Why this node cannot serve; with Redis or Telegram away, what comes in is stored."""
         reasons = () if postgres.ok else ("Postgres does not answer",)
         return (*reasons, "the program is stopping") if self._stopping else reasons
 
@@ -161,18 +166,25 @@ class LiveStatus:
     async def _ask_redis(self) -> None:
         await self._redis.ping()
 
-    async def _stored(self) -> _Stored | None:
+    async def _stored(self) -> _Stored:
         try:
+            counts = await self._queries.stats_counts()
             return _Stored(
-                counts=await self._queries.stats_counts(),
+                dead_letters=counts.dead_letters,
                 backlog=await self._outbox.backlog(),
-                tickets={
-                    str(status): count
-                    for status, count in (await self._queries.tickets_by_status()).items()
-                },
+                tickets=await self._queries.tickets_by_status(),
             )
         except Transient:
-            return None
+            return _NOTHING
+
+    def _rate(self, handled: int) -> float:
+        """Messages per second over the last seconds that were looked at."""
+        now = self._clock()
+        self._readings.append((now, handled))
+        while len(self._readings) > 1 and now - self._readings[1][0] >= RATE_WINDOW_S:
+            self._readings.popleft()
+        then, before = self._readings[0]
+        return (handled - before) / (now - then) if now > then else 0.0
 
     def _wall(self, at: float | None) -> datetime | None:
         if at is None:

@@ -23,7 +23,7 @@ STOP_TIMEOUT_S = 20.0
 
 READY_POLL_S = 0.05
 
-INHERITED = ("SHIM", "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
 """The demo must not pick up the settings of a real desk from its environment."""
 
 
