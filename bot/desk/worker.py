@@ -12,6 +12,8 @@ from aiogram import Bot, Dispatcher
 from aiogram.dispatcher.event.bases import UNHANDLED
 from aiogram.exceptions import (
     ClientDecodeError,
+    TelegramAPIError,
+    TelegramConflictError,
     TelegramForbiddenError,
     TelegramNetworkError,
     TelegramRetryAfter,
@@ -163,18 +165,14 @@ class DeskWorker:
             except Transient as error:
                 self._rest(row, at_least=error.retry_after_s)
                 self._waits(error)
-            except (
-                TelegramNetworkError,
-                TelegramServerError,
-                TelegramUnauthorizedError,
-                ClientDecodeError,
-            ) as error:
-                self._waits(error)
-                await anyio.sleep(self._rest(row))  # those behind would meet the same trouble
             except TelegramForbiddenError as error:
                 log.info("desk_answer_not_wanted", error=error.message)
                 await self._done(row)
             except Exception as error:
+                if _is_trouble(error):
+                    self._waits(error)
+                    await anyio.sleep(self._rest(row))  # those behind would meet it too
+                    return
                 log.exception("desk_update_failed", error=type(error).__name__)
                 await self._failed(row, error)
             else:
@@ -235,6 +233,21 @@ class DeskWorker:
                 pause = self._backoff(times, error.retry_after_s)
             times += 1
             await anyio.sleep(pause)
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Whether it is not about this update: Telegram is away, or does not know the bot now.
+
+    The bare error is what aiogram makes of an answer that is of none of the known kinds.
+    """
+    kinds = (
+        TelegramNetworkError,
+        TelegramServerError,
+        TelegramUnauthorizedError,
+        TelegramConflictError,
+        ClientDecodeError,
+    )
+    return isinstance(error, kinds) or type(error) is TelegramAPIError
 
 
 def _places(error: ValidationError) -> str:
