@@ -257,6 +257,15 @@ async def test_the_question_of_one_is_not_answered_by_another(bench: Bench) -> N
     assert "уже не ждёт" in other.text
 
 
+async def test_only_the_newest_question_waits_for_an_answer(bench: Bench) -> None:
+    scene = bench.lab.scene
+    first, second = await staff(bench, "/find"), await staff(bench, "/find")
+    [late] = await bench.write(scene.maria_id, scene.main_group_id, "x", reply_to=first.id)
+    [found] = await bench.write(scene.maria_id, scene.main_group_id, "x", reply_to=second.id)
+    assert "уже не ждёт" in late.text
+    assert found.text == "По запросу «x» ничего не найдено."
+
+
 async def test_cancel_ends_the_question_and_says_so(bench: Bench) -> None:
     scene = bench.lab.scene
     question = await staff(bench, "/find")
