@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
+import anyio.lowlevel
 import orjson
 from asyncpg.exceptions import InterfaceError as AsyncpgInterfaceError
 from sqlalchemy.engine import URL, make_url
@@ -116,11 +117,13 @@ async def unit[Result](work: Callable[[], Awaitable[Result]]) -> Result:
     """Runs a unit of work to its end although the caller may be cancelled meanwhile.
 
     A connection that is torn out of a statement cannot be used again, and a half-sent COMMIT
-    leaves its outcome unknown; so the work is shielded, with a deadline.
+    leaves its outcome unknown; so the work is shielded, with a deadline. A cancel that came before
+    is honoured first, so that a loop of nothing but such work can be stopped.
 
     Raises:
         Transient: It took too long, or Postgres is away.
     """
+    await anyio.lowlevel.checkpoint_if_cancelled()
     with anyio.move_on_after(UNIT_TIMEOUT_S, shield=True):
         return await work()
     raise Transient("Postgres did not answer in time")

@@ -414,9 +414,27 @@ async def test_a_cancel_waits_for_the_transaction_and_leaves_the_pool_whole(
     inbox: PostgresInbox, engine: AsyncEngine
 ) -> None:
     """What was begun stands: a connection torn out of a COMMIT would leave that open."""
-    with anyio.move_on_after(0) as scope:
-        await inbox.put([from_client(1, 1)])
-    assert not scope.cancelled_caught or await scalar(engine, "SELECT count(*) FROM inbox") == 1
-    [stored] = await inbox.put([from_client(1, 2)])
-    assert stored.envelope is not None
+    await received(inbox, 1)
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with engine.begin() as holder, anyio.create_task_group() as group:
+        await holder.execute(text("SELECT FROM users FOR UPDATE"))
+        group.start_soon(inbox.put, [from_client(1, 2)])
+        with anyio.fail_after(10):
+            while not (await holder.execute(waiting)).scalar():  # noqa: ASYNC110 - told by nobody
+                await anyio.sleep(0.01)
+        group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await holder.commit()
     assert await scalar(engine, "SELECT count(*) FROM inbox") == 2
+    assert [envelope.seq for envelope in await received(inbox, 3)] == [3]
+
+
+async def test_a_loop_of_nothing_but_work_can_be_cancelled(store: PostgresTicketStore) -> None:
+    rounds = 0
+    with anyio.fail_after(10), anyio.CancelScope() as scope:
+        while rounds < 1000:
+            rounds += 1
+            if rounds == 3:
+                scope.cancel()
+            await store.waiting(1)
+    assert rounds == 3
