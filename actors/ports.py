@@ -256,6 +256,12 @@ class OutboxRow:
     client: Person
     attempts: int
     uncertain: bool
+    created_at: datetime
+
+    @property
+    def mark(self) -> str:
+        """Names this row for ever: ids come again in another database or after a restore."""
+        return f"{self.id}:{round(self.created_at.timestamp() * 1_000_000)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

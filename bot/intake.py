@@ -1,6 +1,5 @@
 """The way in: bytes → a validated update → its meaning → the inbox, committed, then answered."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from actors.effects import Text
 from actors.errors import Transient
 from actors.messages import Technician
 from actors.ports import Inbox, Incoming, Mailroom, Route, Stored, ToDesk, TopicBook
+from bot.grouped import Grouped
 from bot.roster import Roster
 from bot.texts import Texts
 from bot.translate import (
@@ -77,15 +77,6 @@ class IntakeStats:
     unreadable: int
 
 
-class _Waiting:
-    __slots__ = ("done", "error", "incoming")
-
-    def __init__(self, incoming: Incoming) -> None:
-        self.incoming = incoming
-        self.done = anyio.Event()
-        self.error: Exception | None = None
-
-
 class Intake:
     """Takes updates from the webhook or the poller and returns once they are durable."""
 
@@ -113,7 +104,8 @@ class Intake:
         self._texts = texts
         self._desk_hint = desk_hint
         self._options = options or IntakeOptions()
-        self._send, self._receive = anyio.create_memory_object_stream[_Waiting](math.inf)
+        self._waiting = 0
+        self._storing: Grouped[Incoming] = Grouped(self._store, self._options.batch_max)
         self._counts = dict.fromkeys(("stored", "duplicates", "ignored", "refused", "bad"), 0)
 
     def stats(self) -> IntakeStats:
@@ -128,10 +120,13 @@ class Intake:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Writes what is waiting, in groups, until cancelled; each group's senders are told."""
-        async with self._receive, anyio.create_task_group() as group:
-            for _ in range(self._options.writers):
-                group.start_soon(self._write, name="intake writer")
-            task_status.started()
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(self._options.writers):
+                    group.start_soon(self._storing.run, name="intake writer")
+                task_status.started()
+        finally:
+            self._storing.close()
 
     async def accept(self, body: bytes) -> None:
         """One update as the webhook got it. Returning means that it is stored or needs no storing.
@@ -140,17 +135,16 @@ class Intake:
             MalformedUpdate: It is no update.
             Transient: It could not be stored now; the sender must come again.
         """
-        update = parse(body)
-        incoming = await self._understand(update)
+        incoming = await self._understand(parse(body))
         if incoming is None:
             return
-        waiting = _Waiting(incoming)
-        if self._send.statistics().current_buffer_used >= self._options.queue_max:
+        if self._waiting >= self._options.queue_max:
             raise Transient("too many updates are waiting", retry_after_s=1)
-        self._send.send_nowait(waiting)
-        await waiting.done.wait()
-        if waiting.error is not None:
-            raise waiting.error
+        self._waiting += 1
+        try:
+            await self._storing(incoming)
+        finally:
+            self._waiting -= 1
 
     async def accept_many(self, updates: Sequence[Mapping[str, Any]]) -> None:
         """Updates as ``getUpdates`` gave them, stored in their order in one transaction.
@@ -227,33 +221,8 @@ class Intake:
 
     # --- storing ----------------------------------------------------------------------------
 
-    async def _write(self) -> None:
-        while True:
-            group = [await self._receive.receive()]
-            while len(group) < self._options.batch_max:
-                try:
-                    group.append(self._receive.receive_nowait())
-                except anyio.WouldBlock:
-                    break
-            await self._store(group)
-
-    async def _store(self, group: list[_Waiting]) -> None:
-        """Stores a group and tells each sender; a bad update must not take the others down."""
-        try:
-            self._stored(await self._inbox.put([waiting.incoming for waiting in group]))
-        except Transient as error:
-            for waiting in group:
-                waiting.error = error
-        except Exception as error:
-            if len(group) == 1:
-                log.exception("update_not_stored", key=group[0].incoming.key, exc_info=error)
-                group[0].error = Transient("the update could not be stored")
-            else:
-                for waiting in group:
-                    await self._store([waiting])
-        finally:
-            for waiting in group:
-                waiting.done.set()
+    async def _store(self, group: Sequence[Incoming]) -> None:
+        self._stored(await self._inbox.put(group))
 
     def _stored(self, stored: Sequence[Stored]) -> None:
         """After the commit: hints for what is new."""

@@ -22,23 +22,23 @@ class RedisMarks:
         self._redis = redis
         self._tolerant = tolerant
 
-    async def mark(self, sent: Mapping[int, Made]) -> None:
-        """Remembers what was made, by outbox id, in one round trip."""
+    async def mark(self, sent: Mapping[str, Made]) -> None:
+        """Remembers what was made, by the rows' marks, in one round trip."""
 
         async def command() -> None:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for outbox_id, made in sent.items():
+                for mark, made in sent.items():
                     value = orjson.dumps([made.message_id, made.thread_id])
-                    pipeline.set(f"{PREFIX}{outbox_id}", value, ex=KEPT_S)
+                    pipeline.set(f"{PREFIX}{mark}", value, ex=KEPT_S)
                 await pipeline.execute()
 
         await self._tolerant(command, None)
 
-    async def find(self, outbox_id: int) -> Made | None:
+    async def find(self, mark: str) -> Made | None:
         """What the row's call made, ``None`` when nothing is known of it."""
 
         async def command() -> bytes | str | None:
-            found: bytes | str | None = await self._redis.get(f"{PREFIX}{outbox_id}")
+            found: bytes | str | None = await self._redis.get(f"{PREFIX}{mark}")
             return found
 
         found = await self._tolerant(command, None)

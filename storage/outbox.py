@@ -40,7 +40,7 @@ _EXPIRE = text("""
 """)
 
 _HEADS = """
-    SELECT o.id, o.ticket_id, o.lane, o.place, o.kind, o.effect, o.attempts,
+    SELECT o.id, o.created_at, o.ticket_id, o.lane, o.place, o.kind, o.effect, o.attempts,
            o.uncertain OR o.state = 'sending' AS uncertain,
            t.client_tg_id, t.main_chat_id, u.full_name, u.username, u.language_code,
            tp.thread_id, tp.chat_id AS topic_chat_id, tech.group_chat_id
@@ -254,6 +254,7 @@ def _row(row: Any) -> OutboxRow:
         ),
         attempts=row.attempts,
         uncertain=row.uncertain,
+        created_at=row.created_at,
     )
 
 

@@ -24,12 +24,12 @@ from actors.ports import (
     Undeliverable,
 )
 from bot.calls import Calls, made
-from bot.delivery.grouped import Grouped
 from bot.delivery.lanes import Lane, Lanes
 from bot.delivery.options import DeliveryOptions
 from bot.delivery.pace import Pace
 from bot.delivery.stats import Counters, DeliveryStats, snapshot
 from bot.failures import Failure, Verdict, classify
+from bot.grouped import Grouped
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +40,9 @@ class SentMarks(Protocol):
     Never raises: without Redis it remembers nothing, and an uncertain row is sent once more.
     """
 
-    async def mark(self, sent: Mapping[int, Made]) -> None: ...
+    async def mark(self, sent: Mapping[str, Made]) -> None: ...
 
-    async def find(self, outbox_id: int) -> Made | None: ...
+    async def find(self, mark: str) -> Made | None: ...
 
 
 class PressRelease(Protocol):
@@ -87,7 +87,7 @@ class Delivery:
         self._draining = False
         group = self._options.group_max
         self._starting: Grouped[OutboxRow] = Grouped(self._outbox.starting, group)
-        self._marking: Grouped[tuple[int, Made]] = Grouped(self._mark, group)
+        self._marking: Grouped[tuple[str, Made]] = Grouped(self._mark, group)
         self._settling: Grouped[Settlement] = Grouped(self._settle, group)
 
     # --- from outside -----------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Delivery:
             self._counters.superseded += 1
             return Superseded(row=row)
         if row.uncertain:
-            found = await self._marks.find(row.id)
+            found = await self._marks.find(row.mark)
             if found is not None:
                 self._counters.recovered += 1
                 return Sent(row=row, message_id=found.message_id, thread_id=found.thread_id)
@@ -266,7 +266,7 @@ class Delivery:
                 await self._presses.release(row.effect.callback_id)
         result = made(answer)
         if not isinstance(row.effect, AnswerPress):
-            await self._marking((row.id, result))
+            await self._marking((row.mark, result))
         self._counters.sent += 1
         self._counters.last_sent_at = self._clock()
         log.info(
@@ -333,7 +333,7 @@ class Delivery:
 
     # --- records ----------------------------------------------------------------------------
 
-    async def _mark(self, sent: Sequence[tuple[int, Made]]) -> None:
+    async def _mark(self, sent: Sequence[tuple[str, Made]]) -> None:
         await self._marks.mark(dict(sent))
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:

@@ -1,110 +1,203 @@
-"""What every outbox and address book promises."""
+"""What delivery may rely on, of the outbox in Postgres and of the one in memory alike."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.effects import OpenTopic, Say, Text
-from actors.ids import ChatId, MessageId, Seq, ThreadId
+from actors.effects import Effect, OpenTopic, RenameTopic, Say, Text
+from actors.ids import MessageId, ThreadId, TicketId
 from actors.messages import DeliveryFailed, FailureReason, TopicOpened
 from actors.places import CLIENT, MAIN
 from actors.ports import (
-    Address,
+    Outbox,
+    OutboxRow,
     Postponed,
     Sent,
+    Settlement,
     Superseded,
-    TopicAddress,
     TopicLost,
     Undeliverable,
 )
-from tests.contract.conftest import Stores
+from storage.outbox import PostgresOutbox
+from tests.fakes.bot_api import copy
+from tests.fakes.decider import Decider
 from tests.fakes.desk import MAIN_CHAT
+from tests.fakes.outbox import MemoryOutbox
 
 pytestmark = pytest.mark.anyio
 
-TOPIC = OpenTopic(place=MAIN, title=Text(key="title-new"))
-ONE = Say(place=MAIN, text=Text(key="one"), tag="survey")
-TWO = Say(place=MAIN, text=Text(key="two"))
+CLIENT_ID = 501
+OPEN = OpenTopic(place=MAIN, title=Text(key="title-new"))
+RENAME = RenameTopic(place=MAIN, title=Text(key="title-work"))
 
 
-async def test_a_lane_is_in_the_order_of_decisions(stores: Stores) -> None:
-    ticket_id = await stores.decide(1, TOPIC, ONE)
-    await stores.decide(2, TWO)
-    found = await stores.lane(f"main:{ticket_id}")
-    assert [row.effect for row in found] == [TOPIC, ONE, TWO]
-    assert len(await stores.outbox.heads(None, 2, 100)) == 2
+@dataclass
+class Bench:
+    outbox: Outbox
+    add: Callable[..., Awaitable[TicketId]]
+    """Commits effects of one ticket of the client."""
+
+    async def heads(self, per_lane: int = 16, limit: int = 100) -> Sequence[OutboxRow]:
+        return await self.outbox.heads(None, per_lane, limit)
+
+    async def head(self) -> OutboxRow:
+        return (await self.heads(1))[0]
+
+    async def settle(self, *settlements: Settlement) -> list[Any]:
+        return [envelope.message for envelope in await self.outbox.settle(settlements)]
+
+    async def open(self, thread: int) -> None:
+        row = await self.head()
+        assert isinstance(row.effect, OpenTopic)
+        await self.outbox.starting([row])
+        await self.settle(Sent(row=row, thread_id=ThreadId(thread)))
 
 
-async def test_all_tickets_of_a_client_share_the_private_chat(stores: Stores) -> None:
-    hello = Say(place=CLIENT, text=Text(key="received"))
-    await stores.decide(1, hello, client=5)
-    [row] = await stores.lane("client:5")
-    assert (row.effect, row.address) == (hello, Address(chat_id=ChatId(5), thread_id=None))
+@pytest.fixture(params=["memory", "postgres"])
+async def bench(request: pytest.FixtureRequest, engine: AsyncEngine) -> Bench:
+    """Each in turn; the one in memory leaves the engine alone."""
+    if request.param == "memory":
+        memory = MemoryOutbox()
+
+        async def remember(*effects: Effect) -> TicketId:
+            memory.add(*effects, ticket=7, client=CLIENT_ID)
+            return TicketId(7)
+
+        return Bench(memory, remember)
+    decider = Decider(engine, MAIN_CHAT)
+    await decider.register()
+
+    async def commit(*effects: Effect) -> TicketId:
+        ticket_id, _ = await decider.decide(*effects, client=CLIENT_ID)
+        return ticket_id
+
+    return Bench(PostgresOutbox(engine), commit)
 
 
-async def test_the_lane_waits_for_nothing_once_its_topic_is_made(stores: Stores) -> None:
-    ticket_id = await stores.decide(1, TOPIC, ONE)
-    lane = f"main:{ticket_id}"
-    topic, said = await stores.lane(lane)
-    assert (topic.address, said.address) == (Address(chat_id=MAIN_CHAT, thread_id=None),) * 2
-    [told] = await stores.outbox.settle([Sent(row=topic, thread_id=ThreadId(7))])
-    assert told.message == TopicOpened(place=MAIN, chat_id=MAIN_CHAT, thread_id=ThreadId(7))
-    assert await stores.tickets.mail(ticket_id, Seq(1), 10) == [told]
-    [said] = await stores.lane(lane)
-    assert said.address == Address(chat_id=MAIN_CHAT, thread_id=ThreadId(7))
-    address = TopicAddress(ticket_id=ticket_id, place=MAIN)
-    assert await stores.topics.find_topic(MAIN_CHAT, ThreadId(7)) == address
-    assert await stores.topics.find_topic(MAIN_CHAT, ThreadId(8)) is None
-    assert await stores.topics.client_of(ticket_id) == 1
+def sources(rows: Sequence[OutboxRow]) -> list[int]:
+    return [row.effect.content.message_id for row in rows if hasattr(row.effect, "content")]
 
 
-async def test_a_lost_topic_is_made_anew_before_all_that_waits(stores: Stores) -> None:
-    ticket_id = await stores.decide(1, TOPIC, ONE, TWO)
-    lane = f"main:{ticket_id}"
-    topic, _, _ = await stores.lane(lane)
-    await stores.outbox.settle([Sent(row=topic, thread_id=ThreadId(7))])
-    head, _ = await stores.lane(lane)
-    for _ in range(2):  # repeated, as after a lost answer
-        await stores.outbox.settle([TopicLost(row=head)])
-    assert [row.effect for row in await stores.lane(lane)] == [TOPIC, ONE, TWO]
+def kinds(rows: Sequence[OutboxRow]) -> list[str]:
+    return [type(row.effect).__name__ for row in rows]
 
 
-async def test_a_call_that_was_begun_and_never_settled_is_uncertain(stores: Stores) -> None:
-    ticket_id = await stores.decide(1, ONE)
-    lane = f"main:{ticket_id}"
-    [row] = await stores.lane(lane)
-    await stores.outbox.starting([row])
-    [row] = await stores.lane(lane)
-    assert (row.attempts, row.uncertain) == (1, True)
-    await stores.outbox.settle([Postponed(row=row, after_s=0, error="429")])
-    [row] = await stores.lane(lane)
-    assert (row.attempts, row.uncertain) == (1, False)
+async def test_a_lane_is_read_in_its_order_and_no_further_than_asked(bench: Bench) -> None:
+    await bench.add(*(copy(number) for number in range(1, 6)))
+    assert sources(await bench.heads()) == [1, 2, 3, 4, 5]
+    assert sources(await bench.heads(per_lane=2)) == [1, 2]
+    assert sources(await bench.heads(limit=3)) == [1, 2, 3]
 
 
-async def test_a_postponed_row_holds_its_lane_back(stores: Stores) -> None:
-    ticket_id = await stores.decide(1, ONE, TWO)
-    lane = f"main:{ticket_id}"
-    row, _ = await stores.lane(lane)
-    await stores.outbox.settle([Postponed(row=row, after_s=60, error="429")])
-    assert await stores.lane(lane) == []
-    assert list(await stores.outbox.heads(None, 10, 10)) == []
+async def test_lanes_are_read_by_name(bench: Bench) -> None:
+    await bench.add(copy(1, CLIENT), copy(2, MAIN))
+    private = f"client:{CLIENT_ID}"
+    assert sources(await bench.outbox.heads([private], 16, 100)) == [1]
+    assert await bench.outbox.heads(["main:999"], 16, 100) == []
 
 
-async def test_settling_twice_tells_the_ticket_once(stores: Stores) -> None:
-    ticket_id = await stores.decide(1, ONE, TWO)
-    one, two = await stores.lane(f"main:{ticket_id}")
-    refused = Undeliverable(row=one, reason=FailureReason.REFUSED, detail="no")
-    [told] = await stores.outbox.settle([refused, Superseded(row=two)])
-    assert told.message == DeliveryFailed(
-        place=MAIN, effect="Say", reason=FailureReason.REFUSED, detail="no"
+async def test_what_is_settled_is_not_read_again(bench: Bench) -> None:
+    await bench.add(copy(1), copy(2), copy(3), copy(4))
+    first, second, third, fourth = await bench.heads()
+    refused = Undeliverable(row=third, reason=FailureReason.REFUSED, detail="no")
+    await bench.settle(Sent(row=first), Superseded(row=second), refused)
+    assert [row.id for row in await bench.heads()] == [fourth.id]
+
+
+async def test_a_row_that_was_started_and_never_settled_is_uncertain(bench: Bench) -> None:
+    await bench.add(copy(1), copy(2))
+    await bench.outbox.starting([await bench.head()])
+    first, second = await bench.heads()
+    assert (first.uncertain, first.attempts) == (True, 1)
+    assert (second.uncertain, second.attempts) == (False, 0)
+
+
+async def test_a_postponed_row_holds_its_lane_for_its_time(bench: Bench) -> None:
+    await bench.add(copy(1), copy(2))
+    row = await bench.head()
+    await bench.outbox.starting([row])
+    await bench.settle(Postponed(row=row, after_s=0.3, error="again", uncertain=True))
+    assert await bench.heads() == []
+    with anyio.fail_after(5):
+        while not (rows := await bench.heads()):  # noqa: ASYNC110 — the database has no event
+            await anyio.sleep(0.02)
+    assert sources(rows) == [1, 2]
+    assert [row.uncertain for row in rows] == [True, False]
+
+
+async def test_a_postponement_without_doubt_leaves_none(bench: Bench) -> None:
+    await bench.add(copy(1))
+    row = await bench.head()
+    await bench.outbox.starting([row])
+    await bench.settle(Postponed(row=row, after_s=0, error="again"))
+    assert not (await bench.head()).uncertain
+
+
+async def test_an_opened_topic_is_where_the_rest_of_the_lane_goes_and_the_ticket_hears_of_it(
+    bench: Bench,
+) -> None:
+    await bench.add(OPEN, copy(1, MAIN))
+    row, waiting = await bench.heads()
+    assert waiting.address is not None
+    assert waiting.address.thread_id is None
+    [told] = await bench.settle(Sent(row=row, thread_id=ThreadId(70)))
+    assert isinstance(told, TopicOpened)
+    assert (told.place, told.thread_id) == (MAIN, 70)
+    address = (await bench.head()).address
+    assert address is not None
+    assert address.thread_id == 70
+
+
+async def test_a_lost_topic_is_opened_again_before_all_that_waits(bench: Bench) -> None:
+    await bench.add(OPEN, copy(1, MAIN), copy(2, MAIN))
+    await bench.open(70)
+    row = await bench.head()
+    await bench.outbox.starting([row])
+    await bench.settle(TopicLost(row=row))
+    rows = await bench.heads()
+    assert kinds(rows) == ["OpenTopic", "Copy", "Copy"]
+    assert not rows[1].uncertain
+    assert rows[0].address is not None
+    assert rows[0].address.thread_id is None
+    await bench.open(71)
+    rows = await bench.heads()
+    assert sources(rows) == [1, 2]
+    assert [row.address.thread_id for row in rows if row.address is not None] == [71, 71]
+
+
+async def test_settling_twice_is_harmless(bench: Bench) -> None:
+    await bench.add(OPEN, copy(1, MAIN))
+    opening, waiting = await bench.heads()
+    sent = Sent(row=opening, thread_id=ThreadId(70))
+    failed = Undeliverable(row=waiting, reason=FailureReason.UNCOPYABLE, detail="no")
+    assert len(await bench.settle(sent, failed)) == 2
+    assert await bench.settle(sent, failed) == []
+    assert await bench.settle(Postponed(row=waiting, after_s=0, error="late")) == []
+    assert await bench.heads() == []
+
+
+async def test_a_refused_copy_is_told_with_what_it_was(bench: Bench) -> None:
+    await bench.add(copy(1))
+    row = await bench.head()
+    [told] = await bench.settle(
+        Undeliverable(row=row, reason=FailureReason.SOURCE_GONE, detail="message gone")
     )
-    assert list(await stores.outbox.settle([refused, Superseded(row=two)])) == []
-    assert await stores.tickets.mail(ticket_id, Seq(1), 10) == [told]
-    assert await stores.lane(f"main:{ticket_id}") == []
+    assert isinstance(told, DeliveryFailed)
+    assert (told.place, told.effect, told.reason) == (CLIENT, "Copy", FailureReason.SOURCE_GONE)
+    assert told.content is not None
+    assert told.content.message_id == 1
 
 
-async def test_a_tagged_message_is_found_once_it_was_sent(stores: Stores) -> None:
-    ticket_id = await stores.decide(1, ONE)
-    assert await stores.outbox.tagged(ticket_id, MAIN, "survey") is None
-    [row] = await stores.lane(f"main:{ticket_id}")
-    await stores.outbox.settle([Sent(row=row, message_id=MessageId(40))])
-    assert await stores.outbox.tagged(ticket_id, MAIN, "survey") == 40
-    assert await stores.outbox.tagged(ticket_id, CLIENT, "survey") is None
+async def test_the_newest_message_of_a_tag_is_found(bench: Bench) -> None:
+    says = [Say(place=CLIENT, text=Text(key="survey-question-1"), tag="survey") for _ in range(3)]
+    ticket_id = await bench.add(*says, Say(place=MAIN, text=Text(key="received"), tag="survey"))
+    assert await bench.outbox.tagged(ticket_id, CLIENT, "survey") is None
+    for row, message in zip(await bench.heads(), (11, 12), strict=False):
+        await bench.settle(Sent(row=row, message_id=MessageId(message)))
+    assert await bench.outbox.tagged(ticket_id, CLIENT, "survey") == 12
+    assert await bench.outbox.tagged(ticket_id, MAIN, "survey") is None
+    assert await bench.outbox.tagged(ticket_id, CLIENT, "card") is None

@@ -156,19 +156,19 @@ class MemoryMarks:
     """Sent rows' marks, kept as long as the test."""
 
     def __init__(self) -> None:
-        self.made: dict[int, Made] = {}
+        self.made: dict[str, Made] = {}
 
-    async def mark(self, sent: Mapping[int, Made]) -> None:
+    async def mark(self, sent: Mapping[str, Made]) -> None:
         self.made.update(sent)
 
-    async def find(self, outbox_id: int) -> Made | None:
-        return self.made.get(outbox_id)
+    async def find(self, mark: str) -> Made | None:
+        return self.made.get(mark)
 
 
 class ForgetfulMarks(MemoryMarks):
     """Redis is away."""
 
-    async def mark(self, sent: Mapping[int, Made]) -> None:
+    async def mark(self, sent: Mapping[str, Made]) -> None:
         pass
 
 

@@ -154,7 +154,6 @@ async def open_bench(engine: AsyncEngine, redis_url: str) -> AsyncIterator[Bench
                 yield bench
         finally:
             tasks.cancel_scope.cancel()
-            bench.intake._send.close()
             with anyio.move_on_after(5, shield=True):
                 await bot.session.close()
                 await redis.aclose()

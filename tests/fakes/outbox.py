@@ -199,6 +199,10 @@ class MemoryOutbox:
             rows.append(self._row(record))
         return rows
 
+    def mark(self, number: int) -> str:
+        """The mark of a row, as delivery will know it."""
+        return self._row(self.records[number]).mark
+
     def _row(self, record: Record) -> OutboxRow:
         return OutboxRow(
             id=record.id,
@@ -209,6 +213,7 @@ class MemoryOutbox:
             client=record.client,
             attempts=record.attempts,
             uncertain=record.uncertain or record.state == "sending",
+            created_at=START,
         )
 
     def _address(self, record: Record) -> Address | None:

@@ -45,6 +45,7 @@ from bot.calls import Calls, copy_call, made, shifted
 from bot.texts import Texts
 from tests.fakes.bot_api import FixedDirectory, FixedRoster
 from tests.fakes.delivery import ALICE
+from tests.fakes.outbox import START
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +78,7 @@ def row(effect: Effect, language: str = "en") -> OutboxRow:
         client=Person(id=UserId(501), name="Иван", username="ivan", language=language),
         attempts=0,
         uncertain=False,
+        created_at=START,
     )
 
 

@@ -70,6 +70,10 @@ def rename(words: str) -> RenameTopic:
     return RenameTopic(place=MAIN, title=title(words))
 
 
+def copies(*numbers: int) -> list[Effect]:
+    return [copy(number, MAIN) for number in numbers]
+
+
 def received() -> Say:
     return Say(place=CLIENT, text=Text(key="received", args={"ticket": 7}))
 
@@ -178,8 +182,9 @@ async def test_a_long_queue_behind_a_title_does_not_hold_the_lane(post: Post) ->
 async def test_what_was_read_with_the_opening_of_its_topic_goes_into_that_topic(
     post: Post,
 ) -> None:
-    post.outbox.add(open_topic(), copy(1, MAIN), copy(2, MAIN))
-    async with post.running():
+    async with post.running() as delivery:
+        await until(lambda: post.outbox.readings > 0)
+        delivery.wake(post.outbox.lanes(post.outbox.add(open_topic(), *copies(1, 2))))
         await post.settled()
     thread = post.outbox.topics["main:7"]
     assert post.api.names == ["CreateForumTopic", "CopyMessage", "CopyMessage"]
@@ -215,6 +220,15 @@ async def test_only_the_newest_title_is_sent_and_the_older_ones_are_settled(post
     ]
     states = [post.outbox.state(number) for number in numbers]
     assert states == ["superseded", "superseded", "sent", "sent"]
+
+
+async def test_a_title_that_is_not_sent_costs_nothing_of_the_budget(post: Post) -> None:
+    post.topic(7)
+    post.outbox.add(rename("one"), rename("two"), rename("three"), copy(1, MAIN))
+    async with post.running(PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=2)):
+        await post.settled()
+        assert anyio.current_time() < POLL_S * 3
+    assert post.api.names == ["EditForumTopic", "CopyMessage"]
 
 
 async def test_a_title_before_a_closing_is_sent_before_it(post: Post) -> None:
@@ -363,7 +377,7 @@ async def test_after_a_crash_a_marked_row_is_not_sent_again(post: Post) -> None:
     [first, _] = post.outbox.add(copy(1), copy(2))
     record = post.outbox.records[first]
     record.state, record.attempts = "sending", 1
-    post.marks.made[first] = Made(message_id=MessageId(4242))
+    post.marks.made[post.outbox.mark(first)] = Made(message_id=MessageId(4242))
     async with post.running() as delivery:
         await post.settled()
         stats = delivery.stats()

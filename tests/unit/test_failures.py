@@ -34,6 +34,7 @@ from actors.places import CLIENT, MAIN, Place
 from actors.ports import Address, OutboxRow
 from bot.failures import Verdict, classify
 from tests.fakes.bot_api import METHOD, copy, server_error, timed_out, too_many
+from tests.fakes.outbox import START
 
 TEXT = Text(key="title-new")
 OPEN = OpenTopic(place=MAIN, title=TEXT)
@@ -69,6 +70,7 @@ def row(effect: Effect) -> OutboxRow:
         client=Person(id=UserId(501), name="Ivan"),
         attempts=0,
         uncertain=False,
+        created_at=START,
     )
 
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from actors.errors import Transient
-from bot.delivery.grouped import Grouped
+from bot.grouped import Grouped
 
 pytestmark = pytest.mark.anyio
 
