@@ -152,8 +152,6 @@ class NoMarks:
 @pytest.fixture
 async def office(engine: AsyncEngine, valkey_url: str) -> AsyncIterator[Office]:
     redis = create_redis(RedisOptions(url=valkey_url))
-    async for key in redis.scan_iter("fwd:*"):
-        await redis.delete(key)  # the numbers of rows begin anew with each database
     async with open_lab() as lab:
         group = ChatId(lab.scene.main_group_id)
         alice = ChatId(lab.scene.alice_group_id)

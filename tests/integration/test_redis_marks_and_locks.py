@@ -39,7 +39,7 @@ async def nowhere() -> AsyncIterator[Redis]:
     await listener.aclose()
 
 
-def number() -> str:
+def name() -> str:
     return str(secrets.randbelow(2**40))
 
 
@@ -48,7 +48,7 @@ def press() -> str:
 
 
 async def test_a_mark_is_found_as_it_was_made_and_does_not_stay_for_ever(redis: Redis) -> None:
-    first, second, nothing = number(), number(), number()
+    first, second, nothing = name(), name(), name()
     marks = RedisMarks(redis, Tolerant())
     await marks.mark(
         {
@@ -61,7 +61,7 @@ async def test_a_mark_is_found_as_it_was_made_and_does_not_stay_for_ever(redis: 
     assert await later.find(first) == Made(message_id=MessageId(11))
     assert await later.find(second) == Made(thread_id=ThreadId(70))
     assert await later.find(nothing) == Made()
-    assert await later.find(number()) is None
+    assert await later.find(name()) is None
     assert 0 < await redis.ttl(f"fwd:{first}") <= KEPT_S
 
 
