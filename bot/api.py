@@ -1,5 +1,11 @@
-"""The Bot API client: aiogram's, with a bound on time and connections, and counted."""
+"""The Bot API client: aiogram's, with a bound on time and connections, and counted.
 
+Aiogram's own session is kept: measured on one core against a server with canned answers, it makes
+3,500–4,600 ``copyMessage`` calls a second (a bare aiohttp call with orjson 8,300–8,700), and all of
+delivery with it about 3,000, without the database. Telegram allows some 30.
+"""
+
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +14,11 @@ from typing import Any
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import TelegramAPIError, TelegramRetryAfter
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramRetryAfter
 from aiogram.methods import TelegramMethod
+
+LATENCY_WEIGHT = 0.1
+"""Of the newest call in the moving average: the last twenty or so count."""
 
 OFFICIAL_URL = "https://api.telegram.org"
 
@@ -32,6 +41,8 @@ class ApiStats:
     calls: Mapping[str, int]
     too_many_requests: int
     failed: int
+    latency_s: float
+    """Moving average over answered calls; 0 before the first."""
 
 
 def create_bot(token: str, options: ApiOptions) -> Bot:
@@ -49,20 +60,29 @@ class Api:
         self._calls: Counter[str] = Counter()
         self._too_many = 0
         self._failed = 0
+        self._latency_s = 0.0
 
     async def __call__(self, method: TelegramMethod[Any]) -> Any:
         """Telegram's answer; raises aiogram's exceptions as they are."""
         self._calls[type(method).__name__] += 1
+        started = time.perf_counter()
         try:
-            return await self._bot(method)
+            answer = await self._bot(method)
         except TelegramRetryAfter:
             self._too_many += 1
             raise
-        except (TelegramAPIError, OSError, TimeoutError):
+        except (TelegramAPIError, ClientDecodeError, OSError, TimeoutError):
             self._failed += 1
             raise
+        took_s = time.perf_counter() - started
+        weight = LATENCY_WEIGHT if self._latency_s else 1.0
+        self._latency_s += weight * (took_s - self._latency_s)
+        return answer
 
     def stats(self) -> ApiStats:
         return ApiStats(
-            calls=dict(self._calls), too_many_requests=self._too_many, failed=self._failed
+            calls=dict(self._calls),
+            too_many_requests=self._too_many,
+            failed=self._failed,
+            latency_s=self._latency_s,
         )

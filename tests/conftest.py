@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import hypothesis  # noqa: F401 - before a test freezes the heap, after which it cannot check trio's
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sqlalchemy import text
