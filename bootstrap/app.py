@@ -267,6 +267,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
             state_ttl=FSM_TTL_S,
             data_ttl=FSM_TTL_S,
         ),
+        tolerant=tolerant,
     )
     desk = DeskWorker(DeskMail(engine), dispatcher, bot)
     intake = Intake(

@@ -6,6 +6,7 @@ time-out says, so one open event stream would hold up the program for ever
 event in their scope, then what still runs is cancelled, then the server is given up.
 """
 
+import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -114,6 +115,7 @@ async def _end(gate: "_Gate", options: ServerOptions) -> None:
     log.warning("http_requests_cut", requests=gate.cancel())
     await anyio.sleep(options.give_up_s)
     log.warning("http_given_up")
+    gate.abandon()
 
 
 class _Gate:
@@ -126,6 +128,7 @@ class _Gate:
         self._app = app
         self._options = options
         self._running: set[anyio.CancelScope] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,6 +137,7 @@ class _Gate:
         if len(self._running) >= self._options.requests_max and scope["type"] == "http":
             await self._busy(send)
             return
+        self._remember()
         scope[CLOSING] = self.closing
         scope[LOOPBACK] = self._loopback
         with anyio.CancelScope() as cancel:
@@ -149,6 +153,21 @@ class _Gate:
         for scope in running:
             scope.cancel()
         return len(running)
+
+    def abandon(self) -> None:
+        """Ends hypercorn's own tasks of requests, one of which may wait for its client to read.
+
+        After our scope has left, such a task waits in hypercorn's code, whose group passes only the
+        first cancel on: under uvloop the server would never end, and its canceller would spin.
+        """
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _remember(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "hypercorn runs each request in a task"
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _busy(self, send: Send) -> None:
         headers = [

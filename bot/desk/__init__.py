@@ -21,13 +21,15 @@ def create_dispatcher(
     main_chat_id: ChatId,
     admin_ids: frozenset[UserId],
     storage: BaseStorage,
+    tolerant: Tolerant,
 ) -> Dispatcher:
     """A dispatcher of its own, with routers of its own: more than one may live in a process.
 
     Errors of handlers are raised to whoever feeds it; it never runs updates in the background.
-    ``storage`` remembers open questions; while it is away the desk works without questions.
+    ``storage`` remembers open questions; while it is away, which ``tolerant`` knows as all users of
+    Redis do, the desk works without questions.
     """
-    dispatcher = Dispatcher(storage=TolerantStorage(storage, Tolerant()))
+    dispatcher = Dispatcher(storage=TolerantStorage(storage, tolerant))
     dispatcher["desk"] = DeskTools(
         queries=queries,
         roster=roster,

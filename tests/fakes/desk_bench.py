@@ -28,6 +28,7 @@ from storage.desk import DeskMail
 from storage.inbox import PostgresInbox
 from storage.queries import TicketQueries
 from storage.redis import RedisOptions, create_redis
+from storage.tolerant import Tolerant
 from storage.topic_book import PostgresTopicBook
 from tests.fakes.desk import from_client, rows, scalar
 from tests.fakes.local_telegram import TOKEN, Lab, open_lab
@@ -177,6 +178,7 @@ def _bench(lab: Lab, engine: AsyncEngine, bot: Bot, redis: Any) -> Bench:
         storage=RedisStorage(
             redis, key_builder=DefaultKeyBuilder(prefix=f"fsm:{secrets.token_hex(4)}")
         ),
+        tolerant=Tolerant(),
     )
     worker = DeskWorker(DeskMail(engine), dispatcher, bot, QUICK)
     refused = Answers()
