@@ -45,6 +45,17 @@ async def test_what_comes_into_another_topic_is_counted_until_it_is_opened(
     await expect(count).to_be_hidden()
 
 
+async def test_a_burst_of_one_author_is_one_run_with_one_picture(page: Page, lab: Lab) -> None:
+    """Messages come in between a frame and the scrolling that it caused, too."""
+    main, chat_id = Column(page, "main"), lab.scene.main_group_id
+    thread_id = await lab.topic("первая")
+    for number in range(60):
+        await lab.ok("sendMessage", chat_id=chat_id, message_thread_id=thread_id, text=f"{number}")
+    await expect(main.messages()).to_have_count(60)
+    await expect(main.root.locator(".message.last")).to_have_count(1)
+    await expect(main.messages().last).to_contain_text("59")
+
+
 async def test_the_topic_with_the_last_message_stands_right_below_general(
     page: Page, lab: Lab
 ) -> None:

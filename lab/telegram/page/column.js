@@ -25,9 +25,10 @@ export class Column {
   /** Called by the kinds of columns once what their composer needs is there. */
   buildPane(...above) {
     this.log = new Log(this);
+    this.log.element.append(this.notes);
     this.composer = new Composer(this);
     this.pane = h("div", { class: "pane", ondragover: (event) => this.dragged(event, true), ondragleave: (event) => this.dragged(event, false), ondrop: (event) => this.dropped(event) },
-      above, this.log.element, this.notes, this.composer.element, h("div", { class: "drop-note", "aria-hidden": "true" }));
+      above, this.log.element, this.composer.element, h("div", { class: "drop-note", "aria-hidden": "true" }));
     return this.pane;
   }
 

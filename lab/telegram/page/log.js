@@ -115,6 +115,14 @@ export class Log {
     this.list.insertBefore(fresh, before);
   }
 
+  /** Continues the list up to `to`; what was its last message may go on in the next one. */
+  append(to, ids) {
+    const last = ids[this.end - 1];
+    this.insert(this.end, to, null);
+    this.end = to;
+    this.remark(last);
+  }
+
   withDay(node, previous, message) {
     if (previous && dayKey(previous.date) === dayKey(message.date)) return [node];
     return [h("div", { class: "day", dataset: { for: message.message_id } }, h("span", {}, dayName(message.date))), node];
@@ -162,10 +170,7 @@ export class Log {
     if (at < this.end) return; // older than what is shown
     if (!this.following) this.missed += 1;
     if (at !== this.end || (!this.following && this.list.childElementCount > NODES_MAX)) return;
-    this.insert(at, at + 1, null);
-    this.end = at + 1;
-    const before = this.node(ids[at - 1]);
-    if (before) this.mark(before, this.message(ids[at - 2]), this.message(ids[at - 1]), this.message(id));
+    this.append(at + 1, ids);
     this.list.lastElementChild.classList.add("arrived");
   }
 
@@ -221,9 +226,7 @@ export class Log {
   }
 
   newer(ids) {
-    const to = Math.min(ids.length, this.end + STEP);
-    this.insert(this.end, to, null);
-    this.end = to;
+    this.append(Math.min(ids.length, this.end + STEP), ids);
   }
 
   stick() {
