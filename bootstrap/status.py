@@ -143,21 +143,21 @@ class LiveStatus:
 
     def _telegram(self) -> Health:
         """How the last calls went, without making another."""
-        stats = self._api.stats()
-        if self.poller is None:
-            return Health(ok=True, detail=f"{stats.failed} failed calls")
-        answered = self.poller.answered_at
-        if answered is None or self._clock() - answered > QUIET_POLL_S:
-            return Health(ok=False, detail="no answer to getUpdates")
-        return Health(ok=True, detail=f"{stats.failed} failed calls")
+        if self.poller is not None:
+            answered = self.poller.answered_at
+            if answered is None or self._clock() - answered > QUIET_POLL_S:
+                return Health(ok=False, detail="no answer to getUpdates")
+        latency_s = self._api.stats().latency_s
+        return Health(ok=True, detail=_milliseconds(latency_s) if latency_s else "")
 
     async def _probe(self, ask: Callable[[], Awaitable[None]]) -> Health:
+        asked_at = self._clock()
         try:
             with anyio.fail_after(PROBE_TIMEOUT_S):
                 await ask()
         except (SQLAlchemyError, RedisError, Transient, OSError, TimeoutError) as error:
             return Health(ok=False, detail=type(error).__name__)
-        return Health(ok=True, detail="answers")
+        return Health(ok=True, detail=_milliseconds(self._clock() - asked_at))
 
     async def _ask_postgres(self) -> None:
         async with self._engine.connect() as connection:
@@ -190,6 +190,10 @@ class LiveStatus:
         if at is None:
             return None
         return datetime.now(UTC) - timedelta(seconds=self._clock() - at)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
 
 
 def program_version() -> str:
