@@ -55,8 +55,9 @@ def kind_of(message: Message) -> ContentKind | None:
             return kind
     if any(getattr(message, field, None) is not None for field in _UNSUPPORTED):
         return ContentKind.UNSUPPORTED
-    known = message.model_fields_set - _ENVELOPE
-    if known:
+    # pydantic counts fields that no model knows among those that were set.
+    known = message.model_fields_set & type(message).model_fields.keys()
+    if known - _ENVELOPE:
         return None
     return ContentKind.UNSUPPORTED if message.model_extra else None
 
