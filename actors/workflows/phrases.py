@@ -66,10 +66,11 @@ def cannot_deliver(place: Place, content: Content) -> Say:
     return Say(place=place, text=text, reply_to=content.message_id)
 
 
-def undelivered(place: Place, reason: FailureReason, detail: str) -> Say:
+def undelivered(place: Place, reason: FailureReason, detail: str, *, reader: Place = MAIN) -> Say:
+    """Tells the people of ``reader`` that a message did not arrive in ``place``."""
     args: dict[str, str | int] = {
-        "place": str(place.kind),
+        "place": "here" if place == reader else str(place.kind),
         "reason": str(reason),
         "detail": detail,
     }
-    return Say(place=MAIN, text=Text(key="undelivered", args=args))
+    return Say(place=reader, text=Text(key="undelivered", args=args))

@@ -53,8 +53,8 @@ def _copy_failed(
         return cannot_deliver(CLIENT, content), told
     if message.place == CLIENT and message.reason is FailureReason.UNCOPYABLE:
         return (cannot_deliver(source, content),)
-    told = undelivered(message.place, message.reason, message.detail)
-    return (replace(told, place=MAIN if source == CLIENT else source),)
+    reader = MAIN if source == CLIENT else source
+    return (undelivered(message.place, message.reason, message.detail, reader=reader),)
 
 
 def _place_of(state: TicketState, content: Content) -> Place:

@@ -47,7 +47,8 @@ client-unreachable = ⚠️ The client blocked the bot or deleted the account: m
 undelivered = ⚠️ A message was not delivered { $place ->
     [client] to the client
     [mirror] to the technician's group
-   *[main] to this topic
+    [main] to the main topic
+   *[here] to this topic
 }: { $reason ->
     [client_blocked] the client blocked the bot or deleted the account
     [chat_gone] the bot cannot reach the group
