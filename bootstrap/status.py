@@ -1,5 +1,6 @@
 """The status page's source: counters of this process, counts of the database, health of both."""
 
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -151,13 +152,13 @@ class LiveStatus:
         return Health(ok=True, detail=_milliseconds(latency_s) if latency_s else "")
 
     async def _probe(self, ask: Callable[[], Awaitable[None]]) -> Health:
-        asked_at = self._clock()
+        asked_at = time.perf_counter()  # a loop's own clock counts in milliseconds
         try:
             with anyio.fail_after(PROBE_TIMEOUT_S):
                 await ask()
         except (SQLAlchemyError, RedisError, Transient, OSError, TimeoutError) as error:
             return Health(ok=False, detail=type(error).__name__)
-        return Health(ok=True, detail=_milliseconds(self._clock() - asked_at))
+        return Health(ok=True, detail=_milliseconds(time.perf_counter() - asked_at))
 
     async def _ask_postgres(self) -> None:
         async with self._engine.connect() as connection:

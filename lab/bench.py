@@ -173,7 +173,8 @@ def judge(
 
 
 def _print(report: RelayReport) -> None:
-    table = Table(title=f"relay, all at once, {os.cpu_count()} cores", show_header=False)
+    title = f"relay, all at once, {os.cpu_count()} cores"
+    table = Table(title=title, show_header=False, min_width=len(title))
     for name, value in asdict(report).items():
         table.add_row(name.replace("_", " "), f"{value:,}")
     Console().print(table)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from actors.errors import TopicdeskError
 from lab.telegram.client import LabClient, Object
@@ -10,7 +9,7 @@ from lab.telegram.scene import Scene
 
 type Say = Callable[[str], None]
 
-PHOTO: dict[str, Any] = {"caption": "Вот фото ошибки"}
+CAPTION = "Вот фото ошибки"
 
 
 class CaseFailed(TopicdeskError):
@@ -97,10 +96,11 @@ class Case:
     async def sends_media(self) -> None:
         """A photo with a caption reaches both topics; a voice message reaches the client."""
         main, alice = self.scene.main_group_id, self.scene.alice_group_id
-        await self.lab.send(self.client, self.client, kind="photo", payload=PHOTO)
-        self.say(f"{self._name(self.client)}: [photo] {PHOTO['caption']}")
+        await self.lab.send(self.client, self.client, CAPTION, kind="photo")
+        self.say(f"{self._name(self.client)}: [photo] {CAPTION}")
         for chat, thread in ((main, self.topic), (alice, self.mirror)):
-            await self._sees(chat, lambda m: m["kind"] == "photo", thread)
+            seen = await self._sees(chat, lambda m: m["kind"] == "photo", thread)
+            _check(seen["text"] == CAPTION, "a photo keeps its caption")
         await self.lab.send(self.scene.alice_id, alice, kind="voice", thread=self.mirror)
         self.say(f"{self._name(self.scene.alice_id)}: [voice]")
         await self._sees(self.client, lambda m: m["kind"] == "voice")
@@ -159,7 +159,8 @@ class Case:
         found = await self.lab.wait_message(chat, fits, thread=thread, timeout=self.timeout)
         if "Приняли" in found["text"]:
             self.number = "".join(c for c in found["text"].split("№")[1] if c.isdigit())
-        shown = found["text"].splitlines()[0] if found["text"] else f"[{found['kind']}]"
+        lines = [line for line in found["text"].splitlines() if line]
+        shown = " ".join(lines[:2]) or f"[{found['kind']}]"
         self.say(f"  ⤷ {self._where(chat)}: {shown}")
         return found
 
