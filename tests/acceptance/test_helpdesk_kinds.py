@@ -95,6 +95,8 @@ async def test_every_kind_from_the_client_is_whole_in_both_topics(desk: Helpdesk
     assert [content(message) for message in seen["main"]] == written
     assert [content(message) for message in seen["alice"]] == written
     assert seen["client"] == []
+    query = "SELECT payload -> 'content' ->> 'kind' FROM events WHERE action = 'said' ORDER BY id"
+    assert [kind for (kind,) in await desk.rows(query)] == ["text", *KINDS]
 
 
 async def test_every_kind_as_the_first_message_opens_a_ticket(desk: Helpdesk) -> None:
