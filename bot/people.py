@@ -27,16 +27,7 @@ def clean_name(name: str) -> str:
 
 
 def _is_shown(character: str) -> bool:
-    category = unicodedata.category(character)
-    return character in _SHOWN_CONTROLS or category not in {
-        "Cc",
-        "Cf",
-        "Cs",
-        "Co",
-        "Cn",
-        "Zl",
-        "Zp",
-    }
+    return character in _SHOWN_CONTROLS or unicodedata.category(character) not in _HIDDEN
 
 
 def person_of(user: User) -> Person:
