@@ -9,6 +9,7 @@ import pytest
 from dotenv import dotenv_values
 
 from bootstrap.cli import main
+from bootstrap.findings import Finding, Verdict
 from bootstrap.settings import Settings, doubtful_names, is_secret, load_settings
 from lab import demo
 from lab.processes import BotProcess
@@ -97,6 +98,15 @@ def test_the_demo_prints_what_is_shown(name: str, capsys: pytest.CaptureFixture[
     source = Path(demo.__file__).read_text(encoding="utf-8")
     assert shown[0].splitlines()[0] in source
     assert shown[1].strip() in source
+
+
+@BOTH
+def test_the_doctor_writes_as_is_shown(name: str) -> None:
+    shown = [block for language, block in code_blocks(read(name)) if language == "text"][2]
+    for line in shown.splitlines():
+        verdict, subject, detail = line[:5].strip(), line[6:18].strip(), line[19:]
+        assert line == str(Finding(name=subject, detail=detail))
+        assert verdict == Verdict.OK
 
 
 @BOTH
