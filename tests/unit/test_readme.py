@@ -112,7 +112,11 @@ def test_the_doctor_writes_as_is_shown(name: str) -> None:
 @BOTH
 def test_every_command_that_is_named_exists(name: str) -> None:
     text = read(name)
-    targets = set(re.findall(r"(?:^ *|`)make ([a-z]+)", text, re.MULTILINE))
+    shown = "\n".join(block for _, block in code_blocks(text))
+    targets = {
+        *re.findall(r"^make ([a-z]+)", shown, re.MULTILINE),
+        *re.findall("`make ([a-z]+)", text),
+    }
     assert {"demo", "setup", "run"} <= targets
     for target in targets:
         assert f"\n{target}:" in read("Makefile"), target
