@@ -1,5 +1,6 @@
 """Everything that a participant reads, in Russian and English."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -58,10 +59,12 @@ class Texts:
         pattern = bundle.get_message(key).value if bundle.has_message(key) else None
         if pattern is None:
             raise MissingText(f"{key} ({language})")
-        rendered, errors = bundle.format_pattern(pattern, _plain(args))
+        plain = _plain(args)
+        aside = _set_aside(plain)
+        rendered, errors = bundle.format_pattern(pattern, plain)
         if errors:
             raise MissingText(f"{key} ({language}): {errors}")
-        return str(rendered)
+        return _STAND_IN.sub(lambda found: aside[found[0]], str(rendered))
 
 
 def _plain(args: Mapping[str, str | int]) -> dict[str, Any]:
@@ -76,6 +79,26 @@ def _plain(args: Mapping[str, str | int]) -> dict[str, Any]:
         if isinstance(value, str):
             plain[f"has-{name}"] = "yes" if value else "no"
     return plain
+
+
+VALUE_LENGTH_MAX = 500
+"""Fluent refuses parts of over 2,500 characters, and a variant with all that is in it is a part."""
+
+_STAND_IN = re.compile("\0[0-9]+\0")
+
+
+def _set_aside(plain: dict[str, Any]) -> dict[str, str]:
+    """Puts stand-ins for long values into ``plain``; returns the values by their stand-ins.
+
+    A value that could be taken for a stand-in gets one, too, so that nothing else looks like one.
+    """
+    aside: dict[str, str] = {}
+    for name, value in plain.items():
+        if isinstance(value, str) and (len(value) > VALUE_LENGTH_MAX or "\0" in value):
+            stand_in = f"\0{len(aside)}\0"
+            aside[stand_in] = value
+            plain[name] = stand_in
+    return aside
 
 
 NUMBERS_OF_THINGS = frozenset({"ticket", "former", "seq", "id"})
