@@ -16,18 +16,32 @@ NAME_LENGTH_MAX = 128
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode's categories of what has no look of its own."""
 
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Fillers and the empty Braille pattern: letters by category, but nothing to see."""
+
 _SHOWN_CONTROLS = frozenset({"\u200c", "\u200d"})
 """Joiners that emoji and several scripts are written with."""
 
 
 def clean_name(name: str) -> str:
-    """A name on one line, without control characters and direction overrides."""
+    """A name on one line, without control characters and direction overrides.
+
+    Empty when there is nothing in it that can be seen.
+    """
     kept = "".join(c if _is_shown(c) else " " for c in name)
-    return " ".join(kept.split())[:NAME_LENGTH_MAX]
+    return " ".join(kept.split())[:NAME_LENGTH_MAX].rstrip() if any(map(_is_seen, kept)) else ""
 
 
 def _is_shown(character: str) -> bool:
-    return character in _SHOWN_CONTROLS or unicodedata.category(character) not in _HIDDEN
+    if character in _SHOWN_CONTROLS:
+        return True
+    return character not in _BLANK and unicodedata.category(character) not in _HIDDEN
+
+
+def _is_seen(character: str) -> bool:
+    """Whether a character can stand alone: no space, no joiner, no mark on another."""
+    alone = unicodedata.category(character)[0] not in "MZ"
+    return alone and character not in _SHOWN_CONTROLS and not character.isspace()
 
 
 def person_of(user: User) -> Person:

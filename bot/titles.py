@@ -9,19 +9,23 @@ from bot.texts import Texts
 TITLE_LENGTH_MAX = 128
 """Telegram's limit, counted here in UTF-16 units to be on the safe side with emoji."""
 
-_NAME = "client"
+TECHNICIAN_LENGTH_MAX = 64
+"""In UTF-16 units: with status and number the rest of the title, so that these always fit."""
+
+_NAME, _TECHNICIAN = "client", "technician"
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
 def title(text: Text, texts: Texts) -> str:
     """The rendered title, in the desk's language.
 
-    What is too long is taken from the client's name, never from status and number; a name with
+    What is too long is taken from the names, never from status and number; a name with
     right-to-left letters is isolated, so that it cannot turn the rest of the line around.
     """
     name = clean_name(str(text.args.get(_NAME, "")))
+    technician = cut(clean_name(str(text.args.get(_TECHNICIAN, ""))), TECHNICIAN_LENGTH_MAX)
     while True:
-        args = {**text.args, _NAME: _isolated(name)}
+        args = {**text.args, _NAME: _isolated(name), _TECHNICIAN: _isolated(technician)}
         rendered = clean_title(texts.render(Text(key=text.key, args=args)))
         excess = utf16_length(rendered) - TITLE_LENGTH_MAX
         if excess <= 0 or not name:
@@ -70,8 +74,9 @@ def _joins(cluster: str, character: str) -> bool:
 
 
 def _extends(character: str) -> bool:
+    """Also marks without a combining class: vowels of Thai and Hindi, the frame of a keycap."""
     skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
-    return character in "\u200d\ufe0f" or skin_tone or unicodedata.combining(character) != 0
+    return character == "\u200d" or skin_tone or unicodedata.category(character).startswith("M")
 
 
 def _is_flag_letter(character: str) -> bool:
