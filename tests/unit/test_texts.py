@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.effects import Text
@@ -124,6 +124,7 @@ def test_hostile_values_are_shown_as_they_are(value: str, language: str) -> None
             assert value in Texts().render(filled(key, **{name: value}), language), (key, name)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_a_label_is_the_name_between_fixed_words_whatever_the_name(name: str) -> None:
     for language in LANGUAGES:
