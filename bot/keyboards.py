@@ -12,6 +12,7 @@ from actors.ids import TicketId
 from actors.messages import Technician
 from actors.state import SCORE_MAX, SURVEY_QUESTIONS
 from bot.texts import Texts
+from bot.titles import cut
 
 Positive = Annotated[int, Field(ge=1, le=2**62)]
 Counted = Annotated[int, Field(ge=0, le=2**31)]
@@ -23,7 +24,7 @@ BUTTONS_MAX = 96
 """Telegram allows 100 in all; the rest are ours."""
 
 BUTTON_LENGTH_MAX = 32
-"""More does not fit on a phone beside two others."""
+"""In UTF-16 units; more does not fit on a phone beside two others."""
 
 
 class AssignData(CallbackData, prefix="as"):
@@ -115,4 +116,4 @@ def _technicians(
 
 
 def _button(text: str, data: CallbackData) -> InlineKeyboardButton:
-    return InlineKeyboardButton(text=text[:BUTTON_LENGTH_MAX], callback_data=data.pack())
+    return InlineKeyboardButton(text=cut(text, BUTTON_LENGTH_MAX), callback_data=data.pack())
