@@ -1,0 +1,5 @@
+"""The same actors and supervisor, in one trio program with virtual time and one seed.
+
+Everything outside of them is simulated: the database (``world`` and the stores over it), Telegram,
+the network between them. A run is decided by its seed alone, so what fails once fails again.
+"""
