@@ -24,5 +24,9 @@ class CorruptSnapshot(TopicdeskError):
     """The ticket's snapshot cannot be read: broken, or written by a newer version."""
 
 
+class Quarantined(TopicdeskError):
+    """The ticket was stopped until an operator releases it; the message says why."""
+
+
 class Poison(TopicdeskError):
     """This message can never be handled; give it up at once instead of trying again."""

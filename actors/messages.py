@@ -5,7 +5,7 @@ hands them to the ticket one at a time, in order, each in an :class:`Envelope`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -259,7 +259,8 @@ class Envelope:
     """A message with its place in the ticket's order.
 
     ``key`` is the inbox's unique key (``tg:<bot>:<update_id>``, ``sent:<outbox id>:<what>``,
-    ``timer:<timer id>:<arming>``, ``moved:<inbox id>``): the same cause can never enter twice.
+    ``timer:<timer id>:<arming>``, ``moved:<key>``): the same cause can never enter twice.
+    ``owner`` is the run that owned the ticket when this was stored, if any: a hint for routing.
     """
 
     ticket_id: TicketId
@@ -267,3 +268,4 @@ class Envelope:
     key: str
     received_at: datetime
     message: Message
+    owner: str | None = field(default=None, compare=False)

@@ -3,7 +3,7 @@
 Adapters live in ``storage/`` and ``bot/``; the same contract suites run on every adapter.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -161,19 +161,27 @@ class CommitOutcome:
 
 class TicketStore(Protocol):
     async def claim(self, ticket_id: TicketId) -> LoadedTicket | None:
-        """Takes the ticket (owner = this node, ``epoch + 1``) and reads it.
+        """Takes the ticket (owner = this run, ``epoch + 1``) and reads it.
 
-        Returns ``None`` when there is no such ticket, or another living node owns it.
+        Returns ``None`` when there is no such ticket, or another living run owns it.
 
         Raises:
             CorruptSnapshot: The row cannot be read.
+            Quarantined: An operator or the runtime stopped this ticket.
             Transient: Postgres is away.
         """
 
     async def revive(self, limit: int) -> Sequence[TicketId]:
-        """Takes up to ``limit`` open tickets that no living node owns, epoch raised.
+        """Takes up to ``limit`` tickets that no living run owns and that are not finished.
 
-        Call it until it returns none. Their state is read later, by :meth:`claim`.
+        Not finished: open, or with mail, or with something to send. Those with mail first, epoch
+        raised. Call it until it returns none. Their state is read later, by :meth:`claim`.
+        """
+
+    async def quarantine(self, ticket_id: TicketId, why: str) -> None:
+        """Stops the ticket, if this run owns it, until an operator releases it; logs an event.
+
+        Its mail waits. :meth:`claim` raises ``Quarantined`` from now on, on every node.
         """
 
     async def mail(self, ticket_id: TicketId, after: Seq, limit: int) -> Sequence[Envelope]:
@@ -203,19 +211,16 @@ class TicketStore(Protocol):
         """
 
     async def waiting(self, limit: int) -> Sequence[TicketId]:
-        """Tickets with unhandled mail, longest waiting first: what a lost hint leaves behind."""
+        """Tickets with unhandled mail, longest waiting first: what a lost hint leaves behind.
+
+        Only those that this run owns or could claim, and none in quarantine.
+        """
 
     async def fire_timers(self, limit: int) -> Sequence[Envelope]:
-        """Turns due timers into inbox messages, each once; returns those messages."""
+        """Turns due timers into inbox messages, each once; returns those messages.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeIdentity:
-    """One run of one node. ``incarnation`` differs at every start."""
-
-    name: str
-    incarnation: str
-    started_at: datetime
+        Only of tickets that this run owns or could claim.
+        """
 
 
 class Mailroom(Protocol):
@@ -229,6 +234,9 @@ class Mailroom(Protocol):
 class DeliveryHints(Protocol):
     def wake(self, lanes: Sequence[str]) -> None:
         """These lanes have new rows in the outbox. Losing the call only costs a poll."""
+
+    def look(self) -> None:
+        """There may be rows in any lane: tickets have come to this run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,14 +340,18 @@ class Outbox(Protocol):
     ) -> Sequence[OutboxRow]:
         """The first unsettled rows of the given lanes (of all lanes for ``None``).
 
-        Lane by lane, in order, at most ``per_lane`` each; a postponed row holds its lane back.
+        Lane by lane, in order, at most ``per_lane`` each; a postponed row holds its lane back, and
+        so does a row whose ticket another run owns: each ticket's owner sends what it decided.
 
         Raises:
             Transient: Postgres is away.
         """
 
-    async def starting(self, rows: Sequence[OutboxRow]) -> None:
-        """Marks rows as about to be sent, durably, before their calls.
+    async def starting(self, rows: Sequence[OutboxRow]) -> Collection[int]:
+        """Marks rows as about to be sent, durably, before their calls; returns the ids marked.
+
+        A row is marked only while this run lives and owns its ticket, and only if nobody has
+        started it since it was read: the others must not be sent, but read again.
 
         Raises:
             Transient: Postgres is away; the calls must not be made.

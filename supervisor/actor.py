@@ -38,6 +38,7 @@ class TicketActor:
         "crashes",
         "dead_letters",
         "failing_seq",
+        "is_gone",
         "last_error",
         "last_used",
         "loaded",
@@ -45,6 +46,7 @@ class TicketActor:
         "status",
         "ticket_id",
         "transients",
+        "was_stored",
     )
 
     def __init__(self, ticket_id: TicketId, window: Window, options: RuntimeOptions) -> None:
@@ -56,6 +58,10 @@ class TicketActor:
             bytes_max=options.mailbox_bytes_max,
         )
         self.loaded: LoadedTicket | None = None
+        self.is_gone = False
+        """No longer in the directory; whoever still holds it lets go."""
+        self.was_stored = False
+        """The quarantine stands in the ticket's row, so that only a release can end it."""
         self.last_used = 0.0
         self.last_error: str | None = None
         self.failing_seq: Seq | None = None

@@ -45,5 +45,6 @@ class Directory:
     def remove(self, actor: TicketActor) -> None:
         """Forgets the actor; a later message makes a new one."""
         del self._actors[actor.ticket_id]
+        actor.is_gone = True
         actor.mailbox.clear()
         self._counts[actor.status] -= 1

@@ -87,6 +87,11 @@ class Mailbox:
         self._shared.messages += 1
         return True
 
+    def miss(self) -> None:
+        """Hears of mail without seeing it."""
+        self.behind = True
+        self.missed += 1
+
     def fill(self, envelopes: Iterable[Envelope], *, complete: bool, missed: int) -> None:
         """Adds what was read from the inbox right after the window's end.
 

@@ -70,8 +70,61 @@ class RuntimeOptions:
 
     dead_letter_window_s: float = 600.0
 
+    circuit_window_s: float = 30.0
+    circuit_share_max: float = 0.05
+    """A node of whose turns more than this part fail takes no more tickets."""
+
+    circuit_turns_min: int = 40
+    """Turns within the window before there is a verdict."""
+
     idle_timeout_s: float = 600.0
     """After this long without mail a ticket's state leaves memory; its directory entry stays."""
 
     drain_timeout_s: float = 10.0
     """How long running turns may take to finish when the program stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """When a node lives, when it must stop, and when others may say that it is dead. Seconds.
+
+    The order is what keeps two nodes from working on one ticket at once: a node stops by itself
+    (``pause_after_s``, ``stop_after_s``) before others may take its tickets (``lease_s``). Should
+    it fail to, the epoch still fences every write of it.
+    """
+
+    beat_interval_s: float = 3.0
+    """One round trip per node, whatever the number of its tickets."""
+
+    beat_timeout_s: float = 5.0
+    """A beat that Postgres has not taken by then counts as none."""
+
+    pause_after_s: float = 10.0
+    """Without a beat that Postgres took for so long, no further turn is started."""
+
+    stop_after_s: float = 13.0
+    """And then those under way are cancelled."""
+
+    lease_s: float = 15.0
+    """Without a beat for so long, by the database's clock, a run may be declared dead."""
+
+    watch_interval_s: float = 1.0
+    """How often the leases of the others are looked at; Redis answers for all in one go."""
+
+    lag_max_s: float = 1.0
+    """A loop that wakes up this much too late does not beat: a wedged node must lose its own."""
+
+    lag_interval_s: float = 0.25
+    """How often the loop is looked at."""
+
+    stuck_after_s: float = 60.0
+    """Turns under way of which none ended for so long (twice a turn's time-out) are no life."""
+
+    hand_over_max: int = 500
+    """Tickets given away in one statement."""
+
+    settle_s: float = 0.2
+    """What a drain allows turns and calls before it gives away all tickets that are not busy."""
+
+    drain_s: float = 8.0
+    """What it allows those that are; then they are cut off, and the next owner finds out."""

@@ -1,19 +1,21 @@
 """The runtime of one node: actors with mail take turns on a fixed set of workers."""
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import anyio
-import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 
-from actors.errors import CorruptSnapshot, Fenced, Transient
+from actors.errors import CorruptSnapshot, Fenced, Quarantined, Transient
+from actors.ids import TicketId
 from actors.messages import Envelope
 from actors.ports import CommitOutcome, CommitStatus, DeliveryHints, LoadedTicket, TicketStore, Turn
 from supervisor.actor import ActorStatus, TicketActor
+from supervisor.circuit import Circuit
 from supervisor.committer import GroupCommitter
 from supervisor.directory import Directory
+from supervisor.lookout import Lookout
 from supervisor.options import RuntimeOptions
 from supervisor.reporter import Reporter
 from supervisor.stats import Counters, RuntimeStats
@@ -56,6 +58,23 @@ class Runtime:
         self._ready, self._take = anyio.create_memory_object_stream[TicketActor](math.inf)
         self._backing_off: TaskGroup | None = None
         self._draining = False
+        self._going = anyio.Event()
+        self._going.set()
+        self._turns: dict[TicketActor, anyio.CancelScope] = {}
+        self._turn_ended = anyio.Event()
+        self._circuit = Circuit(
+            window_s=self._options.circuit_window_s,
+            share_max=self._options.circuit_share_max,
+            turns_min=self._options.circuit_turns_min,
+        )
+        self._lookout = Lookout(
+            store=store,
+            options=self._options,
+            reporter=reporter,
+            jitter=jitter,
+            may_look=lambda: self._going.is_set() and not self._draining,
+            may_claim=lambda: not self._circuit.is_open(self._clock()),
+        )
 
     # --- from outside -----------------------------------------------------------------------
 
@@ -65,6 +84,69 @@ class Runtime:
             actor = self._directory.find_or_add(envelope.ticket_id)
             actor.mailbox.offer(envelope)
             self._wake(actor)
+
+    def look(self, tickets: Sequence[TicketId]) -> None:
+        """Hears that these tickets have mail, or are this run's now; what they are is read."""
+        for ticket_id in tickets:
+            actor = self._directory.find_or_add(ticket_id)
+            actor.mailbox.miss()
+            self._wake(actor)
+
+    def look_for_orphans(self) -> None:
+        """Hears that there may be tickets without an owner."""
+        self._lookout.look_for_orphans()
+
+    # --- whether it may ---------------------------------------------------------------------
+
+    @property
+    def is_paused(self) -> bool:
+        return not self._going.is_set()
+
+    @property
+    def progress(self) -> int:
+        """Counts whatever became of turns; stands still when nothing does."""
+        counters = self._counters
+        return counters.turns + counters.transients + counters.crashes + counters.fenced
+
+    @property
+    def busy(self) -> Collection[TicketId]:
+        """Tickets whose turn is under way."""
+        return {actor.ticket_id for actor in self._turns}
+
+    def pause(self) -> None:
+        """Starts no further turn until :meth:`resume`; those under way go on."""
+        if self._going.is_set():
+            self._going = anyio.Event()
+
+    def resume(self) -> None:
+        self._going.set()
+
+    async def turns_ended(self) -> None:
+        """Waits until no turn is under way. Sensible while paused."""
+        while self._turns:
+            self._turn_ended = anyio.Event()
+            await self._turn_ended.wait()
+
+    async def stop_turns(self) -> None:
+        """Cancels the turns under way and waits for their end.
+
+        What they had given to the store may stand or not: their tickets are claimed anew before
+        anything else is decided, which fences whatever is still on its way.
+        """
+        for scope in self._turns.values():
+            scope.cancel()
+        await self.turns_ended()
+
+    def forget(self, tickets: Sequence[TicketId]) -> None:
+        """Lets go of tickets that are another run's now; one whose turn is under way is fenced."""
+        for ticket_id in tickets:
+            actor = self._directory.find(ticket_id)
+            if actor is not None and actor not in self._turns:
+                self._directory.remove(actor)
+
+    def forget_all(self) -> None:
+        """Lets go of everything: this run owns nothing any more."""
+        self.forget([actor.ticket_id for actor in self._directory])
 
     def stats(self) -> RuntimeStats:
         counters = self._counters
@@ -96,9 +178,9 @@ class Runtime:
                 services.start_soon(self._committer.run, name="committer")
             async with anyio.create_task_group() as waiting:
                 self._backing_off = waiting
-                waiting.start_soon(self._poll, name="inbox poll")
-                waiting.start_soon(self._fire_timers, name="timers")
-                waiting.start_soon(self._revive, name="revival")
+                waiting.start_soon(self._lookout.poll, self._found, name="inbox poll")
+                waiting.start_soon(self._lookout.fire_timers, self._fired, name="timers")
+                waiting.start_soon(self._lookout.revive, self._revived, name="revival")
                 async with anyio.create_task_group() as workers:
                     for number in range(self._options.workers):
                         workers.start_soon(self._work, name=f"worker {number}")
@@ -114,7 +196,7 @@ class Runtime:
     # --- the run queue ----------------------------------------------------------------------
 
     def _wake(self, actor: TicketActor) -> None:
-        if actor.status is ActorStatus.IDLE and not self._draining:
+        if actor.status is ActorStatus.IDLE and not self._draining and not actor.is_gone:
             self._directory.move(actor, ActorStatus.QUEUED)
             self._ready.send_nowait(actor)
 
@@ -122,15 +204,33 @@ class Runtime:
         """Gives one turn after another to whoever is next, until there will be no more."""
         async with self._take.clone() as take:
             async for actor in take:
+                while self.is_paused and not self._draining:
+                    await self._going.wait()
+                if actor.is_gone:
+                    continue
                 if self._draining:
                     self._directory.move(actor, ActorStatus.IDLE)
                 else:
                     await self._run(actor)
 
     async def _run(self, actor: TicketActor) -> None:
-        """One turn, whatever comes of it. Only a cancel leaves this method."""
+        """One turn, whatever comes of it. Only a cancel from outside leaves this method."""
         self._directory.move(actor, ActorStatus.RUNNING)
         actor.last_used = self._clock()
+        with anyio.CancelScope() as scope:
+            self._turns[actor] = scope
+            try:
+                await self._attempt(actor)
+            finally:
+                del self._turns[actor]
+                self._turn_ended.set()
+        if scope.cancelled_caught:  # the claim that comes next fences what was under way
+            actor.chill()
+            self._directory.move(actor, ActorStatus.IDLE)
+            self._wake(actor)
+
+    async def _attempt(self, actor: TicketActor) -> None:
+        failed = False
         try:
             with anyio.fail_after(self._options.turn_timeout_s):
                 await self._turn(actor)
@@ -142,12 +242,16 @@ class Runtime:
             self._postpone(actor, Transient("the turn took too long"))
         except Fenced:
             self._lose(actor)
+        except Quarantined as stopped:
+            self._stop(actor, str(stopped), stored=True)
         except CorruptSnapshot as error:
-            self._quarantine(actor, str(error))
+            await self._quarantine(actor, str(error))
         except Exception as error:  # noqa: BLE001 — rule 6: a bad ticket harms itself only
+            failed = True
             self._crash(actor, error)
         else:
             self._rest(actor)
+        self._circuit.count(self._clock(), failed=failed)
 
     async def _turn(self, actor: TicketActor) -> None:
         """Loads what is missing, decides, commits. Raises what went wrong, by family."""
@@ -161,7 +265,7 @@ class Runtime:
         if turn.dead:
             dead = actor.gave_up(self._clock(), self._options.dead_letter_window_s)
             if dead >= self._options.dead_letters_max:
-                self._quarantine(actor, f"{dead} dead letters in a short time")
+                await self._quarantine(actor, f"{dead} dead letters in a short time")
 
     async def _load(self, actor: TicketActor) -> LoadedTicket:
         if actor.loaded is None:
@@ -290,11 +394,24 @@ class Runtime:
         self._counters.fenced += 1
         self._directory.remove(actor)
 
-    def _quarantine(self, actor: TicketActor, why: str) -> None:
+    async def _quarantine(self, actor: TicketActor, why: str) -> None:
+        """Stops the ticket, on every node and over restarts, until an operator releases it."""
+        self._stop(actor, why, stored=False)
+        self._reporter.error("ticket_quarantined", ticket_id=actor.ticket_id, why=why)
+        try:
+            await self._store.quarantine(actor.ticket_id, why)
+        except Transient as error:  # it is stopped here; elsewhere it would stop itself again
+            self._reporter.warning(
+                "quarantine_not_stored", ticket_id=actor.ticket_id, error=str(error)
+            )
+        else:
+            actor.was_stored = True
+
+    def _stop(self, actor: TicketActor, why: str, *, stored: bool) -> None:
         actor.last_error = why
+        actor.was_stored = stored
         actor.chill()
         self._directory.move(actor, ActorStatus.QUARANTINED)
-        self._reporter.error("ticket_quarantined", ticket_id=actor.ticket_id, why=why)
 
     def _retry_in(self, actor: TicketActor, wait_s: float) -> None:
         if self._draining or wait_s <= 0 or self._backing_off is None:
@@ -306,57 +423,33 @@ class Runtime:
 
     async def _wake_after(self, actor: TicketActor, wait_s: float) -> None:
         await anyio.sleep(wait_s)
-        self._directory.move(actor, ActorStatus.IDLE)
-        self._wake(actor)
+        if not actor.is_gone:
+            self._directory.move(actor, ActorStatus.IDLE)
+            self._wake(actor)
 
     # --- what nobody told us ----------------------------------------------------------------
 
-    async def _revive(self) -> None:
-        """Takes this node's open tickets into the directory; their state is read when needed."""
-        while found := await self._patiently(self._store.revive, self._options.poll_tickets_max):
-            for ticket_id in found:
-                self._directory.find_or_add(ticket_id)
-            await anyio.lowlevel.checkpoint()  # hints and turns go on meanwhile
+    def _revived(self, tickets: Sequence[TicketId]) -> None:
+        """Tickets that are this run's now: their state is read when they have mail."""
+        for ticket_id in tickets:
+            self._directory.find_or_add(ticket_id)
+        self._hints.look()
 
-    async def _poll(self) -> None:
-        """Finds mail whose hint was lost, and what waited while the program was away."""
-        while True:
-            for ticket_id in await self._patiently(
-                self._store.waiting, self._options.poll_tickets_max
-            ):
-                actor = self._directory.find_or_add(ticket_id)
-                if actor.status is ActorStatus.IDLE:
-                    self._counters.found_by_poll += 1
-                    actor.mailbox.behind = True
-                    self._wake(actor)
-            self._chill_idle()
-            await anyio.sleep(self._options.poll_interval_s)
+    def _found(self, tickets: Sequence[TicketId]) -> None:
+        """Tickets with mail. One in quarantine is among them once it was released."""
+        for ticket_id in tickets:
+            actor = self._directory.find_or_add(ticket_id)
+            if actor.status is ActorStatus.QUARANTINED and actor.was_stored:
+                self._directory.move(actor, ActorStatus.IDLE)
+            if actor.status is ActorStatus.IDLE:
+                self._counters.found_by_poll += 1
+                actor.mailbox.behind = True
+                self._wake(actor)
+        self._chill_idle()
 
-    async def _fire_timers(self) -> None:
-        while True:
-            fired = await self._patiently(self._store.fire_timers, self._options.timers_max)
-            self._counters.timers_fired += len(fired)
-            self.offer(fired)
-            if len(fired) < self._options.timers_max:
-                await anyio.sleep(self._options.timer_interval_s)
-
-    async def _patiently[Found](
-        self, call: Callable[[int], Awaitable[Sequence[Found]]], limit: int
-    ) -> Sequence[Found]:
-        """Asks the store, and asks again while it is away."""
-        attempt = 0
-        while True:
-            try:
-                return await call(limit)
-            except Transient as error:
-                options = self._options
-                wait = backoff(
-                    options.transient_base_s, options.transient_max_s, attempt, self._jitter
-                )
-                if attempt == 0:
-                    self._reporter.warning("store_away", error=str(error))
-                attempt += 1
-                await anyio.sleep(max(wait, error.retry_after_s))
+    def _fired(self, envelopes: Sequence[Envelope]) -> None:
+        self._counters.timers_fired += len(envelopes)
+        self.offer(envelopes)
 
     def _chill_idle(self) -> None:
         """Lets go of states that nobody has needed for a while."""

@@ -8,7 +8,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from actors.decision import ArmTimer
-from actors.errors import CorruptSnapshot, Transient
+from actors.errors import CorruptSnapshot, Quarantined, Transient
 from actors.ids import Epoch, Seq, TicketId, UserId
 from actors.messages import Envelope, Message, Person, TimerFired
 from actors.ports import CommitOutcome, CommitStatus, DeadLetter, LoadedTicket, Turn
@@ -30,6 +30,7 @@ class Row:
     dead: list[DeadLetter] = field(default_factory=list)
     timers: dict[str, float] = field(default_factory=dict)
     effects: list[object] = field(default_factory=list)
+    quarantined: str | None = None
 
 
 class MemoryTickets:
@@ -44,6 +45,8 @@ class MemoryTickets:
         """That many commits are written, and then their answer is lost."""
         self.away = False
         self.corrupt: set[TicketId] = set()
+        self.hold: anyio.Event | None = None
+        """Commits wait for it."""
 
     def add(self, number: int) -> TicketId:
         ticket_id = TicketId(number)
@@ -78,6 +81,8 @@ class MemoryTickets:
         if ticket_id in self.corrupt:
             raise CorruptSnapshot("unreadable")
         row.epoch += 1
+        if row.quarantined is not None:
+            raise Quarantined(row.quarantined)
         return LoadedTicket(
             state=row.state,
             epoch=Epoch(row.epoch),
@@ -98,6 +103,8 @@ class MemoryTickets:
 
     async def commit(self, turns: Sequence[Turn]) -> Sequence[CommitOutcome]:
         await self._reach()
+        if self.hold is not None:
+            await self.hold.wait()
         if self.failures:
             raise self.failures.pop(0)
         self.group_sizes.append(len(turns))
@@ -115,7 +122,15 @@ class MemoryTickets:
 
     async def waiting(self, limit: int) -> Sequence[TicketId]:
         await self._reach()
-        return [i for i, row in self.rows.items() if len(row.inbox) > row.handled][:limit]
+        return [
+            i
+            for i, row in self.rows.items()
+            if len(row.inbox) > row.handled and row.quarantined is None
+        ][:limit]
+
+    async def quarantine(self, ticket_id: TicketId, why: str) -> None:
+        await self._reach()
+        self.rows[ticket_id].quarantined = why
 
     async def fire_timers(self, limit: int) -> Sequence[Envelope]:
         await self._reach()

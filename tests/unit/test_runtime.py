@@ -58,8 +58,13 @@ class Lanes:
     def __init__(self) -> None:
         self.woken: list[str] = []
 
+        self.looks = 0
+
     def wake(self, lanes: Sequence[str]) -> None:
         self.woken += lanes
+
+    def look(self) -> None:
+        self.looks += 1
 
 
 def say(state: TicketState, envelope: Envelope) -> Decision:
@@ -341,3 +346,106 @@ class TestInVirtualTime:
         assert gaps[1] < 0.01
         for number, gap in enumerate(gaps[2:6]):
             assert gap == pytest.approx(2.0**number, abs=0.01)
+
+
+async def test_a_paused_runtime_starts_nothing_and_goes_on_where_it_was(
+    store: MemoryTickets,
+) -> None:
+    ticket = store.add(1)
+    async with running(store) as runtime:
+        runtime.pause()
+        runtime.offer([store.put(ticket, TimerFired(name="x")) for _ in range(3)])
+        await anyio.sleep(0.1)
+        assert store.unhandled() == 3
+        runtime.resume()
+        await until(lambda: store.unhandled() == 0)
+    assert store.rows[ticket].handled_seqs == [1, 2, 3]
+
+
+async def test_stopped_turns_are_joined_and_tried_again_under_a_new_claim(
+    store: MemoryTickets,
+) -> None:
+    ticket = store.add(1)
+    async with running(store) as runtime:
+        await until(lambda: store.rows[ticket].epoch > 0)
+        store.hold = anyio.Event()
+        runtime.offer([store.put(ticket, TimerFired(name="x"))])
+        await until(lambda: bool(runtime.busy))
+        runtime.pause()
+        await runtime.stop_turns()
+        assert not runtime.busy
+        store.hold.set()
+        runtime.resume()
+        await until(lambda: store.unhandled() == 0)
+    assert store.rows[ticket].handled_seqs == [1]
+
+
+async def test_forgotten_tickets_leave_no_trace_and_come_back_with_their_next_message(
+    store: MemoryTickets,
+) -> None:
+    tickets = [store.add(n) for n in (1, 2)]
+    async with running(store) as runtime:
+        runtime.offer([store.put(t, TimerFired(name="x")) for t in tickets])
+        await until(lambda: store.unhandled() == 0)
+        runtime.forget_all()
+        assert sum(runtime.stats().actors.values()) == 0
+        runtime.offer([store.put(tickets[0], TimerFired(name="x"))])
+        await until(lambda: store.unhandled() == 0)
+        assert sum(runtime.stats().actors.values()) == 1
+
+
+async def test_a_hint_without_the_message_reads_the_inbox_at_once(store: MemoryTickets) -> None:
+    ticket = store.add(1)
+    slow = replace(FAST, poll_interval_s=30, timer_interval_s=30)
+    async with running(store, options=slow) as runtime:
+        await until(lambda: store.rows[ticket].epoch > 0)
+        store.put(ticket, TimerFired(name="x"))
+        runtime.look([ticket])
+        with anyio.fail_after(10):
+            await until(lambda: store.unhandled() == 0)
+        assert runtime.stats().found_by_poll == 0
+
+
+async def test_a_quarantine_is_stored_and_ends_with_its_release(store: MemoryTickets) -> None:
+    ticket = store.add(1)
+    store.corrupt.add(ticket)
+    reporter = MemoryReporter()
+    async with running(store, reporter=reporter) as runtime:
+        runtime.offer([store.put(ticket, TimerFired(name="x"))])
+        await until(lambda: store.rows[ticket].quarantined is not None)
+        assert runtime.stats().actors[ActorStatus.QUARANTINED] == 1
+        store.corrupt.clear()
+        await anyio.sleep(0.1)
+        assert store.unhandled() == 1
+        store.rows[ticket].quarantined = None
+        await until(lambda: store.unhandled() == 0)
+    assert len(reporter.named("ticket_quarantined")) == 1
+
+
+async def test_a_ticket_in_quarantine_is_stopped_by_whoever_claims_it(
+    store: MemoryTickets,
+) -> None:
+    ticket = store.add(1)
+    store.rows[ticket].quarantined = "an operator's reason"
+    async with running(store) as runtime:
+        runtime.offer([store.put(ticket, TimerFired(name="x"))])
+        await until(lambda: runtime.stats().actors[ActorStatus.QUARANTINED] == 1)
+        assert store.unhandled() == 1
+
+
+async def test_a_node_whose_turns_fail_takes_no_more_tickets(store: MemoryTickets) -> None:
+    def broken(state: TicketState, envelope: Envelope) -> Decision:
+        if state.ticket_id < 50:
+            raise RuntimeError("a bug")
+        return say(state, envelope)
+
+    bad = [store.add(n) for n in range(1, 50)]
+    reporter = MemoryReporter()
+    async with running(store, broken, reporter=reporter) as runtime:
+        await until(lambda: bool(reporter.named("tickets_revived")))
+        runtime.offer([store.put(t, TimerFired(name="x")) for t in bad])
+        await until(lambda: runtime.stats().crashes >= 45)
+        orphan = store.add(100)
+        runtime.look_for_orphans()
+        await anyio.sleep(0.2)
+        assert store.rows[orphan].epoch == 0
