@@ -1,0 +1,72 @@
+"""Redis's other parts: leases and marks, gone whenever Redis is."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import anyio
+
+from actors.nodes import NodeIdentity
+from actors.ports import Made
+from lab.simulation.network import LATENCY_S, Weather
+
+
+class MemoryLeases:
+    """Implements :class:`actors.nodes.Leases`; all nodes share ``held``.
+
+    ``held`` maps a node's name to its incarnation and to when its lease ends.
+    """
+
+    def __init__(
+        self,
+        held: dict[str, tuple[str, float]],
+        is_away: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._held = held
+        self._is_away = is_away
+
+    async def extend(self, node: NodeIdentity, ttl_s: float) -> bool | None:
+        await anyio.sleep(LATENCY_S)
+        if self._is_away():
+            return None
+        held = self._valid(node.name)
+        if held is not None and held != node.incarnation:
+            return False
+        self._held[node.name] = (node.incarnation, anyio.current_time() + ttl_s)
+        return True
+
+    async def expired(self, names: Sequence[str]) -> Sequence[str] | None:
+        await anyio.sleep(LATENCY_S)
+        if self._is_away():
+            return None
+        return [name for name in names if self._valid(name) is None]
+
+    async def drop(self, node: NodeIdentity) -> None:
+        await anyio.sleep(LATENCY_S)
+        if not self._is_away() and self._valid(node.name) == node.incarnation:
+            del self._held[node.name]
+
+    def _valid(self, name: str) -> str | None:
+        incarnation, until = self._held.get(name, ("", 0.0))
+        return incarnation if until > anyio.current_time() else None
+
+
+class MemoryMarks:
+    """Implements :class:`bot.delivery.engine.SentMarks`; all nodes share ``kept``."""
+
+    def __init__(self, kept: dict[str, Made], weather: Weather) -> None:
+        self._kept = kept
+        self._weather = weather
+
+    async def mark(self, sent: Mapping[str, Made]) -> None:
+        await anyio.sleep(LATENCY_S)
+        if not self._weather.redis_away:
+            self._kept.update(sent)
+
+    async def find(self, mark: str) -> Made | None:
+        await anyio.sleep(LATENCY_S)
+        return None if self._weather.redis_away else self._kept.get(mark)
+
+
+class NoPresses:
+    """Implements :class:`bot.delivery.engine.PressRelease`: no button is ever locked here."""
+
+    async def release(self, callback_id: str) -> None: ...
