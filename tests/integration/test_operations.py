@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.effects import Say, Text
 from actors.ids import TicketId
-from actors.messages import ClientWrote, Unreadable
+from actors.messages import ClientWrote, Json, Unreadable
 from actors.places import MAIN
 from actors.ports import Incoming, ToDesk
 from storage.codec import decode_message
@@ -326,7 +326,7 @@ async def test_a_dropped_letter_is_gone_for_good(
 async def test_the_desks_letter_goes_to_the_desk_again(
     engine: AsyncEngine, operations: Operations
 ) -> None:
-    update = {"update_id": 9, "message": {"text": "/techs"}}
+    update: dict[str, Json] = {"update_id": 9, "message": {"text": "/techs"}}
     incoming = Incoming(key="tg:1:9", route=ToDesk(), message=None, raw=update)
     await PostgresInbox(engine, MAIN_CHAT).put([incoming])
     desk = DeskMail(engine)
