@@ -12,6 +12,8 @@ class FaultKind(StrEnum):
     """A node ends at any await and starts again later."""
     CRASH_ON_THE_WAY = "crash on the way"
     """A node ends between a request and its effect, or between the effect and its answer."""
+    DEPLOY = "deploy"
+    """A node drains, ends and starts again."""
     PAUSE = "pause"
     """A node stands still; its clock goes on."""
     REFUSED = "refused"

@@ -1,0 +1,154 @@
+"""What must hold after each transaction and at each call, whatever goes wrong around it."""
+
+from collections import Counter
+from typing import Any
+
+from actors.messages import TimerFired
+from actors.ports import OutboxRow
+from lab.simulation.rows import InboxRow, SendRow, SendState, TicketRow, TimerRow
+from lab.simulation.table import Change
+from lab.simulation.trace import Trace
+from lab.simulation.world import Commit, World
+
+ONE_WRITER = "a ticket's versions have one writer each, its owner at that time"
+ONCE = "each stored message changes its ticket once, in inbox order"
+NO_GAPS = "a ticket's inbox has no gaps"
+ONE_CAUSE = "one cause is stored once"
+GATE = "nothing is sent before the commit that decided it"
+OWNER_SENDS = "only a living run that owns the ticket begins to send for it"
+MARKED = "no call is made without being marked first"
+DOUBLES = "nothing is sent twice unless it was uncertain whether it had been sent"
+LANE_ORDER = "what goes to one place goes in the order in which it was decided"
+TIMERS = "a timer fires once, and not before it is due"
+OPEN_TICKETS = "a client has one open ticket at most"
+FINAL = "what is settled stays so"
+
+
+class Checkers:
+    """Watches the world's transactions and Telegram's calls; the first broken promise ends all.
+
+    Nothing here looks at how the stores work: only at rows before and after, and at calls.
+    """
+
+    def __init__(self, world: World, trace: Trace) -> None:
+        self._world = world
+        self._trace = trace
+        self._keys: set[str] = set()
+        self._marks: Counter[tuple[int, str]] = Counter()
+        self.sent: Counter[int] = Counter()
+        """How often each row of the outbox had its effect in Telegram."""
+        self.commits = 0
+
+    # --- transactions -----------------------------------------------------------------------
+
+    def committed(self, commit: Commit) -> None:
+        self.commits += 1
+        for change in commit.changes:
+            match change.after or change.before:
+                case TicketRow():
+                    self._ticket(commit, change)
+                case InboxRow():
+                    self._inbox(commit, change)
+                case SendRow():
+                    self._outbox(commit, change)
+
+    def _ticket(self, commit: Commit, change: Change) -> None:
+        before: TicketRow | None = change.before
+        after: TicketRow = change.after
+        if before is None:
+            return
+        changed_hands = after.owner != before.owner
+        if after.epoch < before.epoch or (changed_hands and after.epoch == before.epoch):
+            detail = f"epoch {before.epoch} → {after.epoch}, owner {before.owner} → {after.owner}"
+            self._fail(ONE_WRITER, detail, after.id)
+        if after.version == before.version:
+            if (after.state, after.handled_seq) != (before.state, before.handled_seq):
+                self._fail(ONE_WRITER, "the state changed without a version", after.id)
+            return
+        if after.version != before.version + 1:
+            self._fail(ONE_WRITER, f"version {before.version} → {after.version}", after.id)
+        run = (before.owner or "").partition("/")[0]
+        if run != commit.by.partition(".")[0]:
+            self._fail(ONE_WRITER, f"{commit.by} wrote what {before.owner} owns", after.id)
+        if after.handled_seq <= before.handled_seq:
+            detail = f"handled {after.handled_seq} after {before.handled_seq}"
+            self._fail(ONCE, detail, after.id)
+        lane = self._world.lanes[after.id]
+        if after.handled_seq >= lane.next_seq:
+            self._fail(ONCE, f"handled {after.handled_seq}, which is not stored", after.id)
+
+    def _inbox(self, commit: Commit, change: Change) -> None:
+        before: InboxRow | None = change.before
+        after: InboxRow | None = change.after
+        ticket = (after or before or change.after).ticket_id or 0
+        if after is None:
+            self._fail(ONCE, f"inbox row {change.key} is gone", ticket)
+        elif before is None:
+            if after.key in self._keys:
+                self._fail(ONE_CAUSE, f"{after.key} again as seq {after.seq}", ticket)
+            self._keys.add(after.key)
+            lane = None if after.ticket_id is None else self._world.lanes[after.ticket_id]
+            if lane is not None and (after.seq is None or after.seq >= lane.next_seq):
+                self._fail(NO_GAPS, f"seq {after.seq} of {lane.next_seq - 1}", ticket)
+            if isinstance(after.message, TimerFired):
+                self._timer_fired(commit, after)
+        elif before.handled_at is not None:
+            self._fail(ONCE, f"seq {after.seq} was handled before", ticket)
+
+    def _timer_fired(self, commit: Commit, letter: InboxRow) -> None:
+        """The timer is disarmed in the very transaction that stores its message."""
+        fired: list[TimerRow] = [
+            change.before
+            for change in commit.changes
+            if isinstance(change.after, TimerRow)
+            and isinstance(change.before, TimerRow)
+            and change.after.ticket_id == letter.ticket_id
+            and change.before.due_at is not None
+            and change.after.due_at is None
+        ]
+        if not fired:
+            self._fail(TIMERS, f"{letter.key} of a timer that stays armed", letter.ticket_id)
+        elif any(row.due_at is None or row.due_at > commit.at for row in fired):
+            self._fail(TIMERS, f"{letter.key} before its time", letter.ticket_id)
+
+    def _outbox(self, commit: Commit, change: Change) -> None:
+        before: SendRow | None = change.before
+        after: SendRow = change.after
+        ticket = self._world.tickets[after.ticket_id]
+        if before is None:
+            if after.cause_seq > ticket.handled_seq:
+                detail = f"row {after.id} is of seq {after.cause_seq}, which is not handled"
+                self._fail(GATE, detail, after.ticket_id)
+            return
+        if before.is_settled:
+            self._fail(FINAL, f"row {after.id} was {before.state}", after.ticket_id)
+        if after.state is SendState.SENDING and after.attempts > before.attempts:
+            self._marks[after.id, commit.by] += 1
+            if ticket.owner != after.started_by or not self._world.lives(ticket.owner):
+                detail = f"row {after.id}: {after.started_by} begins, {ticket.owner} owns"
+                self._fail(OWNER_SENDS, detail, after.ticket_id)
+
+    # --- calls ------------------------------------------------------------------------------
+
+    def arrived(self, row: OutboxRow, run: str) -> None:
+        """A call reached Telegram."""
+        if not self._marks[row.id, run]:
+            self._fail(MARKED, f"{run} calls for row {row.id}", row.ticket_id)
+        self._marks[row.id, run] -= 1
+
+    def landed(self, row: OutboxRow, run: str) -> None:
+        """A call had its effect."""
+        self.sent[row.id] += 1
+        stored = self._world.outbox[row.id]
+        if self.sent[row.id] > 1 + stored.doubts:
+            detail = f"row {row.id}, {self.sent[row.id]} times; last by {run}"
+            self._fail(DOUBLES, detail, row.ticket_id)
+        if self.sent[row.id] == 1:
+            for other in self._world.outbox.group("lane", row.lane):
+                earlier = other.id < row.id and other.position == stored.position
+                if earlier and not self.sent[other.id]:
+                    detail = f"row {row.id} overtakes row {other.id} in {row.lane}"
+                    self._fail(LANE_ORDER, detail, row.ticket_id)
+
+    def _fail(self, promise: str, detail: str, ticket: Any) -> None:
+        self._trace.fail(promise, detail, ticket or 0)

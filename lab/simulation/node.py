@@ -1,0 +1,247 @@
+"""One simulated node: the real runtime, delivery and node, over simulated ports."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import anyio
+from aiogram.methods import TelegramMethod
+from anyio.abc import TaskGroup
+
+from actors.messages import Envelope, Person, Technician
+from actors.nodes import NodeIdentity
+from actors.ports import ClientCard, Incoming, Made, OutboxRow, Stored
+from bot.calls import Calls
+from bot.delivery import DeliveryOptions, PaceOptions
+from bot.delivery.pace import Pace
+from bot.texts import Texts
+from lab.simulation.decisions import Decisions
+from lab.simulation.inbox import MemoryInbox, MemoryTopicBook
+from lab.simulation.network import Bus, FaultyLink, Life, Weather
+from lab.simulation.nodes import MemoryNodeStore
+from lab.simulation.outbox import MemoryOutbox
+from lab.simulation.plan import Plan
+from lab.simulation.redis import MemoryLeases, MemoryMarks, NoPresses
+from lab.simulation.sender import NotedOutbox, OwnersDelivery
+from lab.simulation.store import MemoryTicketStore
+from lab.simulation.telegram import SimulatedTelegram
+from lab.simulation.trace import Trace
+from lab.simulation.world import BEGINNING, Session, World
+from supervisor.node import Node, NodeState
+from supervisor.options import RuntimeOptions
+from supervisor.router import Router
+from supervisor.runtime import Runtime
+
+RUNTIME = RuntimeOptions(workers=6, backoff_max_s=4.0, idle_timeout_s=20.0)
+"""Fewer workers make a run faster; short back-offs let it settle soon after its faults."""
+
+DELIVERY = DeliveryOptions(retry_max_s=4.0, closed_max_s=8.0, unrecorded_max_s=4.0)
+
+PACE = PaceOptions(bot_per_s=0.0, private_per_s=10.0, private_burst=20, group_per_min=0.0)
+"""Telegram's own limits of a minute would make every run wait; 429 is drawn instead."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Surroundings:
+    """What all nodes share."""
+
+    plan: Plan
+    world: World
+    telegram: SimulatedTelegram
+    weather: Weather
+    trace: Trace
+    bus: Bus
+    roster: tuple[Technician, ...]
+    decisions: Decisions
+    leases: dict[str, tuple[str, float]] = field(default_factory=dict)
+    marks: dict[str, Made] = field(default_factory=dict)
+    runs: int = 0
+    """Runs of nodes so far."""
+
+
+class _Roster:
+    def __init__(self, technicians: tuple[Technician, ...]) -> None:
+        self._technicians = technicians
+
+    async def active(self) -> tuple[Technician, ...]:
+        return self._technicians
+
+
+class _NoDirectory:
+    async def card(self, client: Person) -> ClientCard | None:  # noqa: ARG002 - it knows nobody
+        return None
+
+
+class _Rendered:
+    """Calls, remembered with the row that each was made for."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._rows: deque[tuple[TelegramMethod[Any], OutboxRow]] = deque(maxlen=512)
+
+    async def render(self, row: OutboxRow) -> TelegramMethod[Any] | None:
+        method = await self._calls.render(row)
+        if method is not None:
+            self._rows.append((method, row))
+        return method
+
+    def row_of(self, method: TelegramMethod[Any]) -> OutboxRow:
+        found: OutboxRow = next(row for known, row in reversed(self._rows) if known is method)
+        return found
+
+
+class _Reporter:
+    """What the runtime and the node say goes into the trace when somebody should know."""
+
+    def __init__(self, trace: Trace, life: Life) -> None:
+        self._trace = trace
+        self._life = life
+
+    def info(self, event: str, /, **facts: object) -> None: ...
+
+    def warning(self, event: str, /, **facts: object) -> None:
+        self._note(event, facts)
+
+    def error(self, event: str, /, **facts: object) -> None:
+        self._note(event, facts)
+
+    def _note(self, event: str, facts: dict[str, object]) -> None:
+        ticket = facts.get("ticket_id", 0)
+        why = facts.get("error") or facts.get("why") or ""
+        words = f"{event}: {why}" if why else event
+        self._trace.note(self._life.run, words, ticket if isinstance(ticket, int) else 0)
+
+
+class Machine:
+    """One life of a node's process, from its start to its crash or its planned end."""
+
+    def __init__(self, name: str, around: Surroundings) -> None:
+        self._around = around
+        self._name = name
+        around.runs += 1
+        self._process = f"{name}.{around.runs}"
+        self._scope = anyio.CancelScope()
+        self.life = Life(name=name, run=self._process, end=self._scope.cancel)
+        session = Session(
+            world=around.world,
+            link=FaultyLink(around.plan, around.weather, around.trace, self.life),
+            by=self._process,
+        )
+        rng = around.plan.rng(f"jitter {self._process}")
+        reporter = _Reporter(around.trace, self.life)
+        store = MemoryTicketStore(session, self._who)
+        outbox = MemoryOutbox(session, self._who)
+        self.inbox = MemoryInbox(session)
+        self.topics = MemoryTopicBook(session)
+        calls = Calls(
+            texts=Texts("en"),
+            roster=_Roster(around.roster),
+            directory=_NoDirectory(),
+            tags=outbox,
+        )
+        self._rendered = _Rendered(calls)
+        self.delivery = OwnersDelivery(
+            outbox=NotedOutbox(outbox),
+            call=self._call,
+            calls=cast("Calls", self._rendered),
+            pace=Pace(PACE, anyio.current_time),
+            marks=MemoryMarks(around.marks, around.weather),
+            presses=NoPresses(),
+            mailroom=self,
+            options=DELIVERY,
+        )
+        self.runtime = Runtime(
+            store=store,
+            hints=self.delivery,
+            decide=around.decisions.decide,
+            give_up=around.decisions.give_up,
+            reporter=reporter,
+            jitter=rng.random,
+            options=RUNTIME,
+        )
+        self.node = Node(
+            new_run=self._new_run,
+            store=MemoryNodeStore(session),
+            leases=MemoryLeases(around.leases, lambda: around.weather.redis_away),
+            hints=around.bus,
+            worker=self.runtime,
+            sender=self.delivery,
+            reporter=reporter,
+        )
+        self._router = Router(self.runtime, around.bus, lambda: self.node.identity.owner)
+
+    @property
+    def serves(self) -> bool:
+        return self.node.state is NodeState.SERVING and not self.life.is_over
+
+    def offer(self, envelopes: Sequence[Envelope]) -> None:
+        """Implements :class:`actors.ports.Mailroom`."""
+        self._router.offer(envelopes)
+
+    async def accept(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
+        """Intake: what came from Telegram is stored, then handed on; raises ``Transient``."""
+        stored = await self.inbox.put(batch)
+        self.offer([each.envelope for each in stored if each.envelope is not None])
+        return stored
+
+    async def run(self) -> None:
+        """Runs until it is killed or has been drained."""
+        with self._scope:
+            async with anyio.create_task_group() as group:
+                await group.start(self.node.run)
+                await group.start(self.runtime.run)
+                await group.start(self.delivery.run)
+        self._around.bus.leave(self.node.identity.owner)
+
+    async def drain(self) -> None:
+        """Ends as SIGTERM ends a node: nothing is cut off that can be finished."""
+        with anyio.move_on_after(15):
+            await self.node.drain()
+        self.life.kill()
+
+    def _who(self) -> NodeIdentity:
+        return self.node.identity
+
+    def _new_run(self) -> NodeIdentity:
+        self._around.runs += 1
+        identity = NodeIdentity(
+            name=self._name, incarnation=str(self._around.runs), started_at=BEGINNING
+        )
+        self._around.bus.listen(identity.owner, self._heard)
+        return identity
+
+    def _heard(self, tickets: Sequence[Any]) -> None:
+        if not self.life.is_over:
+            self.runtime.look(tickets)
+            self.delivery.look()
+
+    async def _call(self, method: TelegramMethod[Any]) -> Any:
+        row = self._rendered.row_of(method)
+        return await self._around.telegram.call(method, row, self.life)
+
+
+class Fleet:
+    """All nodes: what runs now, by name, and starting anew what has ended."""
+
+    def __init__(self, around: Surroundings, group: TaskGroup) -> None:
+        self._around = around
+        self._group = group
+        self.machines: dict[str, Machine] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return [f"node-{number + 1}" for number in range(self._around.plan.nodes)]
+
+    def start(self, name: str) -> Machine:
+        """Starts a new process of that node; whatever ran under the name is killed."""
+        before = self.machines.get(name)
+        if before is not None and not before.life.is_over:
+            before.life.kill()
+        machine = self.machines[name] = Machine(name, self._around)
+        self._around.trace.note(machine.life.run, "starts")
+        self._group.start_soon(machine.run, name=machine.life.run)
+        return machine
+
+    def serving(self) -> list[Machine]:
+        return [machine for machine in self.machines.values() if machine.serves]
