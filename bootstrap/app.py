@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import TopicdeskError
 from actors.ids import ChatId, UserId
-from actors.ports import NodeIdentity
+from actors.nodes import NodeIdentity
 from actors.workflows import decide
 from actors.workflows.support import give_up
 from bootstrap import parts
@@ -48,6 +48,7 @@ from storage.embedded import embedded_postgres, embedded_valkey
 from storage.inbox import PostgresInbox
 from storage.locks import RedisPressLocks
 from storage.marks import RedisMarks
+from storage.nodes import PostgresNodes
 from storage.outbox import PostgresOutbox
 from storage.postgres import PostgresOptions, create_engine
 from storage.queries import TicketQueries
@@ -222,9 +223,9 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
     node = NodeIdentity(
         name=settings.node_name, incarnation=secrets.token_hex(8), started_at=datetime.now(UTC)
     )
-    store = PostgresTicketStore(engine, node, main_chat_id)
-    await store.register()
-    outbox = PostgresOutbox(engine)
+    store = PostgresTicketStore(engine, lambda: node, main_chat_id)
+    await PostgresNodes(engine).register(node)
+    outbox = PostgresOutbox(engine, lambda: node)
     locks = RedisPressLocks(redis, tolerant)
     api = Api(bot)
     mailroom = _Forward()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import Transient
-from actors.ports import NodeIdentity
+from actors.nodes import NodeIdentity
 from actors.state import Status
 from bot.api import Api
 from bot.delivery import Delivery

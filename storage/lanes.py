@@ -18,8 +18,9 @@ from actors.messages import ClientWrote, Envelope, Message, Person
 from storage.codec import clean, dumps, encode
 
 _LOCK_LANES = text("""
-    SELECT ticket_id, next_seq FROM ticket_lanes
-    WHERE ticket_id = ANY(:tickets) ORDER BY ticket_id FOR UPDATE
+    SELECT l.ticket_id, l.next_seq, t.owner
+    FROM ticket_lanes l JOIN tickets t ON t.id = l.ticket_id
+    WHERE l.ticket_id = ANY(:tickets) ORDER BY l.ticket_id FOR UPDATE OF l
 """)
 
 _ADVANCE = text("""
@@ -165,10 +166,12 @@ async def post(
     """
     counts = Counter(letter.ticket_id for letter in letters if letter.ticket_id is not None)
     next_seq: dict[int, int] = {}
+    owners: dict[int | None, str | None] = {}
     if counts:
         tickets = sorted(counts)
-        locked = await connection.execute(_LOCK_LANES, {"tickets": tickets})
+        locked = (await connection.execute(_LOCK_LANES, {"tickets": tickets})).all()
         next_seq = {row.ticket_id: row.next_seq for row in locked}
+        owners = {row.ticket_id: row.owner for row in locked}
     known = await known_keys(connection, [letter.key for letter in letters])
     fresh: dict[str, Letter] = {}
     for letter in letters:
@@ -190,7 +193,7 @@ async def post(
         )
     received = await _insert(connection, list(fresh.values()), seqs)
     return {
-        letter.key: _envelope(letter, seq, received[letter.key])
+        letter.key: _envelope(letter, seq, received[letter.key], owners.get(letter.ticket_id))
         for letter, seq in zip(fresh.values(), seqs, strict=True)
         if letter.key in received
     }
@@ -212,7 +215,9 @@ async def _insert(
     return {row.key: row.received_at for row in await connection.execute(_INSERT, values)}
 
 
-def _envelope(letter: Letter, seq: int | None, received_at: datetime) -> Envelope | None:
+def _envelope(
+    letter: Letter, seq: int | None, received_at: datetime, owner: str | None
+) -> Envelope | None:
     if letter.ticket_id is None or seq is None or letter.message is None:
         return None
     return Envelope(
@@ -221,6 +226,7 @@ def _envelope(letter: Letter, seq: int | None, received_at: datetime) -> Envelop
         key=letter.key,
         received_at=received_at,
         message=letter.message,
+        owner=owner,
     )
 
 

@@ -1,12 +1,14 @@
 """The schema. The hot path writes Core statements; these models serve migrations and queries."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -23,6 +25,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from actors.decision import Actor
+from actors.nodes import NodeStatus
 from actors.state import Status, Workflow
 
 NAMING = {
@@ -44,7 +47,7 @@ class Base(DeclarativeBase):
     }
 
 
-def _one_of(column: str, values: type[Actor] | type[Status] | type[Workflow]) -> str:
+def _one_of(column: str, values: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
@@ -104,13 +107,16 @@ class Ticket(Base):
     former_ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     closed_at: Mapped[datetime | None]
-    owner: Mapped[str | None]
+    owner: Mapped[str | None] = mapped_column(index=True)
+    """The run of a node that owns the ticket: see ``nodes.owner``."""
     epoch: Mapped[int] = mapped_column(server_default=text("0"))
     version: Mapped[int] = mapped_column(server_default=text("0"))
     handled_seq: Mapped[int] = mapped_column(server_default=text("0"))
     """The last inbox message that is part of the snapshot."""
     wants_comment: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     """The client's next text is the survey's comment, although the ticket is closed."""
+    quarantined: Mapped[str | None]
+    """Why the ticket is stopped until an operator releases it; NULL while it is not."""
     snapshot: Mapped[dict[str, Any] | None]
 
 
@@ -301,12 +307,26 @@ class DeadLetterRow(Base):
 
 
 class NodeRow(Base):
-    """Nodes that run or ran; a ticket's ``owner`` is a node's name."""
+    """Nodes that run or ran, each with its newest run; ``owner`` names the run."""
 
     __tablename__ = "nodes"
+    __table_args__ = (CheckConstraint(_one_of("status", NodeStatus), name="status"),)
 
     name: Mapped[str] = mapped_column(primary_key=True)
     incarnation: Mapped[str]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     beat_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    dead: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    status: Mapped[str] = mapped_column(server_default=NodeStatus.UP)
+    owner: Mapped[str | None] = mapped_column(
+        Computed("name || '/' || incarnation", persisted=True), unique=True
+    )
+
+
+class RoleRow(Base):
+    """What one run does for all; taken when its owner lives no more."""
+
+    __tablename__ = "roles"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    since: Mapped[datetime] = mapped_column(server_default=func.now())

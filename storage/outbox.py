@@ -1,6 +1,6 @@
 """The durable outbox: what is to be sent, lane by lane, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from actors.effects import Copy, OpenTopic
 from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
 from actors.messages import DeliveryFailed, Envelope, FailureReason, Person, TopicOpened
+from actors.nodes import NodeIdentity
 from actors.places import Place, PlaceKind
 from actors.ports import (
     Address,
@@ -24,6 +25,7 @@ from actors.ports import (
 )
 from storage import lanes
 from storage.codec import clean, decode_effect
+from storage.nodes import LIVES
 from storage.outbox_topics import lose_topic, remember_topic
 from storage.postgres import transaction, unit
 
@@ -46,10 +48,11 @@ _HEADS = """
            tp.thread_id, tp.chat_id AS topic_chat_id, tech.group_chat_id
     FROM {lanes}
     CROSS JOIN LATERAL (
-        SELECT w.*, bool_or(w.not_before > now()) OVER (
+        SELECT w.*, bool_or(coalesce(w.not_before > now(), false)
+                            OR own.owner IS DISTINCT FROM :owner) OVER (
                    ORDER BY w.position, w.id
                ) AS held
-        FROM outbox w
+        FROM outbox w JOIN tickets own ON own.id = w.ticket_id
         WHERE w.lane = l.lane AND w.state IN ('waiting', 'sending')
         ORDER BY w.position, w.id LIMIT :per_lane
     ) o
@@ -64,21 +67,27 @@ _HEADS = """
 
 _GIVEN = "unnest(CAST(:lanes AS text[])) WITH ORDINALITY AS l(lane, n)"
 _ALL = """(
-    SELECT lane, min(id) AS n FROM outbox
-    WHERE state IN ('waiting', 'sending') GROUP BY lane
-    HAVING min(position) < 0
-        OR min(id) FILTER (WHERE not_before > now()) IS DISTINCT FROM min(id)
-    ORDER BY min(id) LIMIT :limit
+    SELECT w.lane, min(w.id) AS n FROM outbox w JOIN tickets t ON t.id = w.ticket_id
+    WHERE w.state IN ('waiting', 'sending') AND t.owner = :owner GROUP BY w.lane
+    HAVING min(w.position) < 0
+        OR min(w.id) FILTER (WHERE w.not_before > now()) IS DISTINCT FROM min(w.id)
+    ORDER BY min(w.id) LIMIT :limit
 ) AS l"""
 # Lanes whose first row waits for its time are left out before the cut, so they crowd out nobody.
 
 _HEADS_GIVEN = text(_HEADS.format(lanes=_GIVEN)).columns(effect=JSONB)
 _HEADS_ALL = text(_HEADS.format(lanes=_ALL)).columns(effect=JSONB)
 
-_STARTING = text("""
-    UPDATE outbox SET state = 'sending', attempts = attempts + 1, uncertain = false
-    WHERE id = ANY(:ids) AND state IN ('waiting', 'sending')
-""")
+_STARTING = text(
+    f"""
+    UPDATE outbox o SET state = 'sending', attempts = o.attempts + 1, uncertain = false
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS d(id, attempts), tickets t
+    WHERE o.id = d.id AND o.attempts = d.attempts AND o.state IN ('waiting', 'sending')
+      AND t.id = o.ticket_id AND t.owner = :owner AND {LIVES.format(owner=":owner")}
+    RETURNING o.id
+"""  # noqa: S608 — put together from constants
+)
+# "attempts" as read: of two runs that believe they own a row exactly one may start it.
 
 _SETTLE = text("""
     UPDATE outbox o SET
@@ -136,17 +145,19 @@ class Backlog:
 
 
 class PostgresOutbox:
-    """Implements :class:`actors.ports.Outbox`."""
+    """Implements :class:`actors.ports.Outbox` for the present run of one node."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, node: Callable[[], NodeIdentity]) -> None:
         self._engine = engine
+        self._node = node
 
     async def heads(
         self, lanes: Sequence[str] | None, per_lane: int, limit: int
     ) -> Sequence[OutboxRow]:
         async def work() -> Sequence[Any]:
             async with transaction(self._engine) as connection:
-                values: dict[str, Any] = {"per_lane": per_lane, "limit": limit}
+                owner = self._node().owner
+                values: dict[str, Any] = {"per_lane": per_lane, "limit": limit, "owner": owner}
                 if lanes is not None:
                     given = {**values, "lanes": list(lanes)}
                     return (await connection.execute(_HEADS_GIVEN, given)).all()
@@ -185,13 +196,17 @@ class PostgresOutbox:
                 await lanes.post(connection, letters)
             await connection.execute(_UNREADABLE, {"ids": [row.id for row in rows]})
 
-    async def starting(self, rows: Sequence[OutboxRow]) -> None:
-        async def work() -> None:
+    async def starting(self, rows: Sequence[OutboxRow]) -> Collection[int]:
+        async def work() -> Collection[int]:
+            values = {
+                "ids": [row.id for row in rows],
+                "attempts": [row.attempts for row in rows],
+                "owner": self._node().owner,
+            }
             async with transaction(self._engine) as connection:
-                await connection.execute(_STARTING, {"ids": [row.id for row in rows]})
+                return set((await connection.execute(_STARTING, values)).scalars())
 
-        if rows:
-            await unit(work)
+        return await unit(work) if rows else ()
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Envelope]:
         return await unit(lambda: self._settle(settlements)) if settlements else []

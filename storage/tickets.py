@@ -1,6 +1,6 @@
 """Tickets in Postgres: claimed, read, committed; timers fired."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,50 +9,52 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.decision import Decision
+from actors.errors import Quarantined
 from actors.ids import ChatId, Epoch, Seq, TicketId, UserId
 from actors.messages import ClientWrote, Envelope, Message, Person, TimerFired
-from actors.ports import CommitOutcome, CommitStatus, LoadedTicket, NodeIdentity, Turn
+from actors.nodes import NodeIdentity
+from actors.ports import CommitOutcome, CommitStatus, LoadedTicket, Turn
 from actors.state import TicketState, Workflow
 from storage import commit, lanes
-from storage.codec import decode_message, decode_state
+from storage.codec import clean, decode_message, decode_state
+from storage.nodes import LIVES, TAKABLE
 from storage.postgres import transaction, unit
-
-_TAKABLE = """
-    (t.owner IS NULL OR t.owner = :node
-     OR NOT EXISTS (SELECT FROM nodes n WHERE n.name = t.owner AND NOT n.dead))
-"""
-"""Whether this node may own the ticket: nobody does, it does already, or the owner is dead."""
-
-_REGISTER = text("""
-    INSERT INTO nodes (name, incarnation, started_at, beat_at)
-    VALUES (:node, :incarnation, :started_at, now())
-    ON CONFLICT (name) DO UPDATE SET
-        incarnation = EXCLUDED.incarnation, started_at = EXCLUDED.started_at,
-        beat_at = EXCLUDED.beat_at, dead = false
-""")
 
 _CLAIM = text(
     f"""
-    UPDATE tickets t SET owner = :node, epoch = t.epoch + 1
+    UPDATE tickets t SET owner = :owner, epoch = t.epoch + 1
     FROM users u
-    WHERE t.id = :ticket AND u.tg_id = t.client_tg_id AND {_TAKABLE}
+    WHERE t.id = :ticket AND u.tg_id = t.client_tg_id AND {TAKABLE}
     RETURNING t.id, t.epoch, t.version, t.handled_seq, t.snapshot, t.workflow, t.former_ticket_id,
-              u.tg_id, u.full_name, u.username, u.language_code
+              t.quarantined, u.tg_id, u.full_name, u.username, u.language_code
 """  # noqa: S608 — put together from constants
 ).columns(snapshot=JSONB)
 
-_REVIVE = text(
-    f"""
-    UPDATE tickets t SET owner = :node, epoch = t.epoch + 1
-    WHERE t.id IN (
-        SELECT t.id FROM tickets t
-        WHERE t.status <> 'CLOSED' AND t.id > :after AND {_TAKABLE}
-          AND t.id <> ALL(:mine) AND (:first_round OR t.owner IS DISTINCT FROM :node)
+_ORPHAN = f"(t.owner IS NULL OR NOT {LIVES.format(owner='t.owner')})"
+
+_TAKE = """
+    WITH orphans AS MATERIALIZED (
+        SELECT t.id FROM tickets t WHERE {which} AND {orphan}
         ORDER BY t.id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     )
+    UPDATE tickets t SET owner = :owner, epoch = t.epoch + 1
+    FROM orphans WHERE t.id = orphans.id
     RETURNING t.id
-"""  # noqa: S608 — put together from constants
+"""
+
+_TAKE_BUSY = text(
+    _TAKE.format(
+        orphan=_ORPHAN,
+        which="""t.id IN (
+            SELECT ticket_id FROM inbox WHERE handled_at IS NULL AND ticket_id IS NOT NULL
+            UNION SELECT ticket_id FROM outbox WHERE state IN ('waiting', 'sending')
+        )""",
+    )
 )
+"""Tickets with mail or with something to send, closed ones too: somebody waits for them."""
+
+_TAKE_OPEN = text(_TAKE.format(orphan=_ORPHAN, which="t.status <> 'CLOSED' AND t.id > :after"))
+"""The other open ones, from a number on: 100,000 are taken in steps without starting over."""
 
 _MAIL = text("""
     SELECT seq, key, received_at, message FROM inbox
@@ -61,78 +63,84 @@ _MAIL = text("""
 
 _VERSIONS = text("SELECT id, epoch, version FROM tickets WHERE id = ANY(:tickets)")
 
-_WAITING = text("""
-    SELECT ticket_id FROM inbox WHERE handled_at IS NULL AND ticket_id IS NOT NULL
-    GROUP BY ticket_id ORDER BY min(id) LIMIT :limit
-""")
+_WAITING = text(
+    f"""
+    SELECT w.ticket_id FROM (
+        SELECT ticket_id, min(id) AS first FROM inbox
+        WHERE handled_at IS NULL AND ticket_id IS NOT NULL GROUP BY ticket_id
+    ) w JOIN tickets t ON t.id = w.ticket_id
+    WHERE t.quarantined IS NULL AND {TAKABLE}
+    ORDER BY w.first LIMIT :limit
+"""  # noqa: S608 — put together from constants
+)
 
-_DUE = text("""
-    SELECT id, ticket_id, name, arming FROM timers
-    WHERE due_at <= now() ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+_DUE = text(
+    f"""
+    SELECT d.id, d.ticket_id, d.name, d.arming
+    FROM timers d JOIN tickets t ON t.id = d.ticket_id
+    WHERE d.due_at <= now() AND {TAKABLE}
+    ORDER BY d.due_at LIMIT :limit FOR UPDATE OF d SKIP LOCKED
+"""  # noqa: S608 — put together from constants
+)
+
+_QUARANTINE = text("""
+    WITH stopped AS (
+        UPDATE tickets SET quarantined = :why
+        WHERE id = :ticket AND owner = :owner AND quarantined IS NULL
+        RETURNING id, handled_seq
+    )
+    INSERT INTO events (ticket_id, seq, actor, action, payload)
+    SELECT id, handled_seq, 'SYSTEM', 'quarantined', jsonb_build_object('why', CAST(:why AS text))
+    FROM stopped
 """)
 
 _FIRED = text("UPDATE timers SET due_at = NULL WHERE id = ANY(:timers)")
 
 
 class PostgresTicketStore:
-    """Implements :class:`actors.ports.TicketStore` for one node."""
+    """Implements :class:`actors.ports.TicketStore` for the present run of one node."""
 
-    def __init__(self, engine: AsyncEngine, node: NodeIdentity, main_chat_id: ChatId) -> None:
+    def __init__(
+        self, engine: AsyncEngine, node: Callable[[], NodeIdentity], main_chat_id: ChatId
+    ) -> None:
         self._engine = engine
         self._node = node
         self._main_chat_id = main_chat_id
         self._revived_up_to = 0
-        self._first_round = True
-        self._claimed: set[TicketId] = set()
-        """Taken by this run during the first round: reviving them would fence their own turns.
-
-        After that round all that has this node's name was taken by this run.
-        """
-
-    async def register(self) -> None:
-        """Makes this run of the node known; its name may own tickets from now on."""
-
-        async def work() -> None:
-            async with transaction(self._engine) as connection:
-                values = {
-                    "node": self._node.name,
-                    "incarnation": self._node.incarnation,
-                    "started_at": self._node.started_at,
-                }
-                await connection.execute(_REGISTER, values)
-
-        await unit(work)
 
     async def claim(self, ticket_id: TicketId) -> LoadedTicket | None:
         async def work() -> Any:
             async with transaction(self._engine) as connection:
-                values = {"ticket": ticket_id, "node": self._node.name}
+                values = {"ticket": ticket_id, "owner": self._node().owner}
                 return (await connection.execute(_CLAIM, values)).one_or_none()
 
-        if self._first_round:  # before the row is taken: revival may look at any moment
-            self._claimed.add(ticket_id)
         row = await unit(work)
-        return None if row is None else _loaded(row)
+        if row is None:
+            return None
+        if row.quarantined is not None:
+            raise Quarantined(row.quarantined)
+        return _loaded(row)
 
     async def revive(self, limit: int) -> Sequence[TicketId]:
-        async def work() -> list[TicketId]:
-            values = {
-                "node": self._node.name,
-                "after": self._revived_up_to,
-                "limit": limit,
-                "mine": list(self._claimed),
-                "first_round": self._first_round,
-            }
+        async def work(statement: Any, **more: int) -> list[TicketId]:
+            values = {"owner": self._node().owner, "limit": limit, **more}
             async with transaction(self._engine) as connection:
-                found = (await connection.execute(_REVIVE, values)).scalars()
+                found = (await connection.execute(statement, values)).scalars()
                 return sorted(TicketId(ticket) for ticket in found)
 
-        taken = await unit(work)
-        self._revived_up_to = taken[-1] if taken else 0
+        taken = await unit(partial(work, _TAKE_BUSY))
         if not taken:
-            self._first_round = False
-            self._claimed.clear()
+            taken = await unit(partial(work, _TAKE_OPEN, after=self._revived_up_to))
+            self._revived_up_to = taken[-1] if taken else 0
         return taken
+
+    async def quarantine(self, ticket_id: TicketId, why: str) -> None:
+        async def work() -> None:
+            values = {"ticket": ticket_id, "owner": self._node().owner, "why": clean(why)}
+            async with transaction(self._engine) as connection:
+                await connection.execute(_QUARANTINE, values)
+
+        await unit(work)
 
     async def mail(self, ticket_id: TicketId, after: Seq, limit: int) -> Sequence[Envelope]:
         async def work() -> Sequence[Any]:
@@ -174,7 +182,8 @@ class PostgresTicketStore:
     async def waiting(self, limit: int) -> Sequence[TicketId]:
         async def work() -> list[TicketId]:
             async with transaction(self._engine) as connection:
-                found = (await connection.execute(_WAITING, {"limit": limit})).scalars()
+                values = {"owner": self._node().owner, "limit": limit}
+                found = (await connection.execute(_WAITING, values)).scalars()
                 return [TicketId(ticket) for ticket in found]
 
         return await unit(work)
@@ -184,7 +193,8 @@ class PostgresTicketStore:
 
     async def _fire_timers(self, limit: int) -> Sequence[Envelope]:
         async with transaction(self._engine) as connection:
-            due = (await connection.execute(_DUE, {"limit": limit})).all()
+            values = {"owner": self._node().owner, "limit": limit}
+            due = (await connection.execute(_DUE, values)).all()
             if not due:
                 return []
             letters = [

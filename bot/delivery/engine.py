@@ -1,6 +1,6 @@
 """Delivery: takes rows from the outbox, makes their calls, records what came of each."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import anyio
@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from actors.effects import AnswerPress, OpenTopic, RenameTopic
 from actors.errors import Transient
+from actors.ids import TicketId
 from actors.messages import FailureReason
 from actors.ports import (
     Made,
@@ -50,6 +51,10 @@ class PressRelease(Protocol):
         """The press has been answered; the same button may be pressed again."""
 
 
+class _NotOurs(Exception):
+    """Another run owns the ticket now, or has started this row: it is not sent from here."""
+
+
 class Delivery:
     """Implements :class:`actors.ports.DeliveryHints`; run :meth:`run` in a task group.
 
@@ -85,8 +90,11 @@ class Delivery:
         self._work = anyio.Event()
         self._read = anyio.Event()
         self._draining = False
+        self._next_look = clock()
+        self._serving: dict[str, TicketId] = {}
+        self._not_ours: set[int] = set()
         group = self._options.group_max
-        self._starting: Grouped[OutboxRow] = Grouped(self._outbox.starting, group)
+        self._starting: Grouped[OutboxRow] = Grouped(self._start, group)
         self._marking: Grouped[tuple[str, Made]] = Grouped(self._mark, group)
         self._settling: Grouped[Settlement] = Grouped(self._settle, group)
 
@@ -95,6 +103,15 @@ class Delivery:
     def wake(self, lanes: Sequence[str]) -> None:
         self._lanes.announce(lanes)
         self._read.set()
+
+    def look(self) -> None:
+        self._next_look = self._clock()
+        self._read.set()
+
+    @property
+    def busy(self) -> Collection[TicketId]:
+        """Tickets of which a call is under way or not yet recorded."""
+        return set(self._serving.values())
 
     def drain(self) -> None:
         """Begins no further call; :meth:`run` returns when those under way are recorded.
@@ -134,13 +151,12 @@ class Delivery:
     async def _read_announced(self) -> None:
         """Reads announced lanes at once, and all of them now and then: a hint may be lost."""
         options = self._options
-        next_poll = self._clock()
         while True:
             self._read = anyio.Event()
             try:
-                if self._clock() >= next_poll:
+                if self._clock() >= self._next_look:
+                    self._next_look = self._clock() + options.poll_interval_s
                     await self._look(None, 1, options.lanes_max)
-                    next_poll = self._clock() + options.poll_interval_s
                 names = self._lanes.to_read(options.rows_max // options.rows_per_lane)
                 if names:
                     await self._look(names, options.rows_per_lane, options.rows_max)
@@ -152,7 +168,7 @@ class Delivery:
                 log.exception("outbox_unreadable")
                 await anyio.sleep(options.poll_interval_s)
                 continue
-            with anyio.move_on_after(max(0.0, next_poll - self._clock())):
+            with anyio.move_on_after(max(0.0, self._next_look - self._clock())):
                 await self._read.wait()
 
     async def _look(self, names: Sequence[str] | None, per_lane: int, limit: int) -> None:
@@ -203,6 +219,7 @@ class Delivery:
     async def _serve(self, lane: Lane) -> None:
         """The head of a lane: marked, called, recorded; then the lane may go on."""
         wait_until: float | None = None
+        self._serving[lane.name] = lane.rows[0].ticket_id
         try:
             settlement = lane.unrecorded or await self._deliver(lane)
             lane.unrecorded = settlement
@@ -216,10 +233,13 @@ class Delivery:
                 wait_until = self._clock() + after
         except Transient:
             wait_until = self._clock() + self._options.transient_wait_s
+        except _NotOurs:
+            wait_until = self._clock()  # read anew, if anything there is for us
         except Exception:
             log.exception("row_not_recorded", lane=lane.name, outbox_id=lane.rows[0].id)
             wait_until = self._clock() + self._held_s(lane)
         finally:
+            del self._serving[lane.name]
             self._counters.in_flight -= 1
             self._lanes.done(lane, wait_until=wait_until)
             self._work.set()
@@ -230,6 +250,7 @@ class Delivery:
 
         Raises:
             Transient: The row could not be marked, so no call was made.
+            _NotOurs: Nor was one, because another run sends it.
         """
         row = lane.rows[0]
         if _is_superseded(lane):
@@ -254,6 +275,10 @@ class Delivery:
             self._counters.possible_doubles += 1
             log.warning("resending_uncertain", outbox_id=row.id, ticket_id=row.ticket_id)
         await self._starting(row)
+        if row.id in self._not_ours:
+            self._not_ours.discard(row.id)
+            log.info("row_not_ours", outbox_id=row.id, ticket_id=row.ticket_id)
+            raise _NotOurs
         return await self._attempt(row, method)
 
     async def _attempt(self, row: OutboxRow, method: TelegramMethod[Any]) -> Settlement:
@@ -332,6 +357,10 @@ class Delivery:
         return Undeliverable(row=row, reason=reason, detail=detail)
 
     # --- records ----------------------------------------------------------------------------
+
+    async def _start(self, rows: Sequence[OutboxRow]) -> None:
+        started = await self._outbox.starting(rows)
+        self._not_ours.update(row.id for row in rows if row.id not in started)
 
     async def _mark(self, sent: Sequence[tuple[str, Made]]) -> None:
         await self._marks.mark(dict(sent))

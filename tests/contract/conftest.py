@@ -5,7 +5,6 @@ ports only.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,7 +18,6 @@ from actors.ports import (
     CommitStatus,
     Inbox,
     LoadedTicket,
-    NodeIdentity,
     Outbox,
     OutboxRow,
     TicketStore,
@@ -27,10 +25,12 @@ from actors.ports import (
     Turn,
 )
 from storage.inbox import PostgresInbox
+from storage.nodes import PostgresNodes
 from storage.outbox import PostgresOutbox
 from storage.tickets import PostgresTicketStore
 from storage.topic_book import PostgresTopicBook
 from tests.fakes.desk import MAIN_CHAT, from_client
+from tests.fakes.nodes import a_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +86,13 @@ class Stores:
 
 
 @pytest.fixture(params=["postgres"])
-def stores(request: pytest.FixtureRequest, engine: AsyncEngine) -> Stores:
+async def stores(request: pytest.FixtureRequest, engine: AsyncEngine) -> Stores:
     """The adapters under test, on an empty store."""
     assert request.param == "postgres"
-    started = datetime(2026, 1, 1, tzinfo=UTC)
-    node = NodeIdentity(name="node", incarnation="1", started_at=started)
+    await PostgresNodes(engine).register(a_run())
     return Stores(
         inbox=PostgresInbox(engine, MAIN_CHAT),
-        tickets=PostgresTicketStore(engine, node, MAIN_CHAT),
-        outbox=PostgresOutbox(engine),
+        tickets=PostgresTicketStore(engine, a_run, MAIN_CHAT),
+        outbox=PostgresOutbox(engine, a_run),
         topics=PostgresTopicBook(engine),
     )

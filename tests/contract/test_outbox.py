@@ -26,6 +26,7 @@ from storage.outbox import PostgresOutbox
 from tests.fakes.bot_api import copy
 from tests.fakes.decider import Decider
 from tests.fakes.desk import MAIN_CHAT
+from tests.fakes.nodes import a_run
 from tests.fakes.outbox import MemoryOutbox
 
 pytestmark = pytest.mark.anyio
@@ -75,7 +76,7 @@ async def bench(request: pytest.FixtureRequest, engine: AsyncEngine) -> Bench:
         ticket_id, _ = await decider.decide(*effects, client=CLIENT_ID)
         return ticket_id
 
-    return Bench(PostgresOutbox(engine), commit)
+    return Bench(PostgresOutbox(engine, a_run), commit)
 
 
 def sources(rows: Sequence[OutboxRow]) -> list[int]:

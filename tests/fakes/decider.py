@@ -1,7 +1,6 @@
 """Puts effects of a test's choice into the real outbox, the way a turn does: by a fenced commit."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from itertools import count
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,24 +8,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from actors.decision import Decision
 from actors.effects import Effect
 from actors.ids import ChatId, Seq, TicketId
-from actors.ports import CommitStatus, NodeIdentity, Turn
+from actors.ports import CommitStatus, Turn
 from storage.inbox import PostgresInbox
+from storage.nodes import PostgresNodes
 from storage.tickets import PostgresTicketStore
 from tests.fakes.desk import from_client
+from tests.fakes.nodes import a_run
 
 
 class Decider:
     """A ticket per client, whose effects are whatever a test says."""
 
     def __init__(self, engine: AsyncEngine, main_chat: ChatId) -> None:
-        started = datetime(2026, 1, 1, tzinfo=UTC)
-        node = NodeIdentity(name="node", incarnation="1", started_at=started)
         self._inbox = PostgresInbox(engine, main_chat)
-        self._store = PostgresTicketStore(engine, node, main_chat)
+        self._store = PostgresTicketStore(engine, a_run, main_chat)
+        self._nodes = PostgresNodes(engine)
         self._number: Callable[[], int] = count(1).__next__
 
     async def register(self) -> None:
-        await self._store.register()
+        await self._nodes.register(a_run())
 
     async def decide(self, *effects: Effect, client: int = 1) -> tuple[TicketId, tuple[str, ...]]:
         """One more message of the client with these effects; the ticket, and the lanes to wake."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -9,6 +10,12 @@ from anyio.lowlevel import checkpoint
 from actors.errors import Transient
 from actors.ids import TicketId
 from actors.nodes import NodeIdentity, NodeRecord, NodeStatus, Role
+
+
+def a_run(name: str = "node", incarnation: str = "1") -> NodeIdentity:
+    """A run of a node."""
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    return NodeIdentity(name=name, incarnation=incarnation, started_at=started)
 
 
 class MemoryNodes:

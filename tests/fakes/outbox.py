@@ -1,7 +1,7 @@
 """An outbox in memory, with the semantics of the real one: lanes, holds, topics, reports."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -139,15 +139,18 @@ class MemoryOutbox:
             await gate.release.wait()
         return rows[:limit]
 
-    async def starting(self, rows: Sequence[OutboxRow]) -> None:
+    async def starting(self, rows: Sequence[OutboxRow]) -> Collection[int]:
         await self._reach("starting")
         self.start_sizes.append(len(rows))
+        marked: list[int] = []
         for row in rows:
             record = self.records[row.id]
-            if not record.is_settled:
+            if not record.is_settled and record.attempts == row.attempts:
                 record.state, record.uncertain = "sending", False
                 record.attempts += 1
-                self.started.append(row.id)
+                marked.append(row.id)
+        self.started += marked
+        return marked
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Envelope]:
         await self._reach("settle")

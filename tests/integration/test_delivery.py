@@ -42,6 +42,7 @@ from tests.fakes.decider import Decider
 from tests.fakes.delivery import UNPACED
 from tests.fakes.desk import rows, scalar
 from tests.fakes.local_telegram import TOKEN, Lab, open_lab
+from tests.fakes.nodes import a_run
 
 pytestmark = pytest.mark.anyio
 
@@ -161,7 +162,7 @@ async def office(engine: AsyncEngine, valkey_url: str) -> AsyncIterator[Office]:
         yield Office(
             lab=lab,
             engine=engine,
-            outbox=PostgresOutbox(engine),
+            outbox=PostgresOutbox(engine, a_run),
             decider=decider,
             redis=redis,
             technician=TechnicianId(await scalar(engine, "SELECT id FROM technicians")),

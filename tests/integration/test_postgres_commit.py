@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 
 import anyio
@@ -18,29 +19,32 @@ from actors.errors import Transient
 from actors.ids import ChatId, Epoch, Seq, TechnicianId, ThreadId, TicketId
 from actors.messages import ClientWrote, CloseRequested, Envelope, TopicOpened, Unreadable
 from actors.places import MAIN, mirror
-from actors.ports import CommitOutcome, CommitStatus, LoadedTicket, NodeIdentity, ToClient, Turn
+from actors.ports import CommitOutcome, CommitStatus, LoadedTicket, ToClient, Turn
 from actors.state import Status
 from actors.workflows import decide
 from storage.inbox import PostgresInbox
+from storage.nodes import PostgresNodes
 from storage.postgres import PostgresOptions, create_engine, transaction
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tickets import PostgresTicketStore
 from tests.fakes.case import MARIA
 from tests.fakes.desk import MAIN_CHAT, for_ticket, from_client, rows, scalar, wrote
+from tests.fakes.nodes import a_run
 
 pytestmark = pytest.mark.anyio
 
 
-def store_of(engine: AsyncEngine, name: str = "node") -> PostgresTicketStore:
-    started = datetime(2026, 1, 1, tzinfo=UTC)
-    node = NodeIdentity(name=name, incarnation="1", started_at=started)
+async def next_run(engine: AsyncEngine) -> PostgresTicketStore:
+    """The node has been started again."""
+    node = partial(a_run, incarnation="2")
+    await PostgresNodes(engine).register(node())
     return PostgresTicketStore(engine, node, MAIN_CHAT)
 
 
 @pytest.fixture
 async def store(engine: AsyncEngine) -> PostgresTicketStore:
-    made = store_of(engine)
-    await made.register()
+    made = PostgresTicketStore(engine, a_run, MAIN_CHAT)
+    await PostgresNodes(engine).register(a_run())
     return made
 
 
@@ -180,19 +184,21 @@ async def test_the_next_run_of_a_node_revives_all_that_the_former_had(
     """The former may live still, unnoticed: it is fenced from now on."""
     envelopes = [(await received(inbox, 1, client=client))[0] for client in (1, 2, 3)]
     before = [await claimed(store, envelope.ticket_id) for envelope in envelopes]
-    after = store_of(engine)
+    after = await next_run(engine)
     found = [*await after.revive(2), *await after.revive(2), *await after.revive(2)]
     assert found == [envelope.ticket_id for envelope in envelopes]
     step = (envelopes[0], Decision(state=before[0].state))
     assert (await committed(store, before[0], step)).status is CommitStatus.FENCED
 
 
-async def test_a_closed_ticket_is_not_revived(
+async def test_a_closed_ticket_with_nothing_to_send_is_not_revived(
     store: PostgresTicketStore, inbox: PostgresInbox, engine: AsyncEngine
 ) -> None:
     [envelope] = await received(inbox, 1)
     await close(store, envelope)
-    assert list(await store_of(engine).revive(10)) == []
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE outbox SET state = 'sent'"))
+    assert list(await (await next_run(engine)).revive(10)) == []
 
 
 # --- moving on --------------------------------------------------------------------------------

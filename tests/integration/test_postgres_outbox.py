@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import anyio
 import pytest
@@ -30,7 +29,6 @@ from actors.ports import (
     Address,
     CommitStatus,
     LoadedTicket,
-    NodeIdentity,
     OutboxRow,
     Postponed,
     Sent,
@@ -42,11 +40,13 @@ from actors.ports import (
     Undeliverable,
 )
 from storage.inbox import PostgresInbox
+from storage.nodes import PostgresNodes
 from storage.outbox import Backlog, PostgresOutbox
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tickets import PostgresTicketStore
 from storage.topic_book import PostgresTopicBook
 from tests.fakes.desk import MAIN_CHAT, from_client, rows, scalar
+from tests.fakes.nodes import a_run
 
 pytestmark = pytest.mark.anyio
 
@@ -58,10 +58,8 @@ class Desk:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.inbox = PostgresInbox(engine, MAIN_CHAT)
-        started = datetime(2026, 1, 1, tzinfo=UTC)
-        node = NodeIdentity(name="node", incarnation="1", started_at=started)
-        self.store = PostgresTicketStore(engine, node, MAIN_CHAT)
-        self.outbox = PostgresOutbox(engine)
+        self.store = PostgresTicketStore(engine, a_run, MAIN_CHAT)
+        self.outbox = PostgresOutbox(engine, a_run)
         self.sent = 0
 
     async def decide(self, *effects: Effect, client: int = 1) -> TicketId:
@@ -102,6 +100,7 @@ class Desk:
 @pytest.fixture
 async def desk(engine: AsyncEngine) -> Desk:
     await TechnicianTable(engine).sync([TechnicianSpec(name="alice", chat_id=TECH_CHAT)])
+    await PostgresNodes(engine).register(a_run())
     return Desk(engine)
 
 

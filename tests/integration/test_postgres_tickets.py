@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import anyio
 import pytest
@@ -21,26 +22,23 @@ from actors.messages import (
     TopicOpened,
 )
 from actors.places import MAIN
-from actors.ports import CommitStatus, DeadLetter, LoadedTicket, NodeIdentity, Turn
+from actors.ports import CommitStatus, DeadLetter, LoadedTicket, Turn
 from actors.workflows import decide
 from storage.inbox import PostgresInbox
+from storage.nodes import PostgresNodes
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tickets import PostgresTicketStore
 from tests.fakes.case import ALICE, BOB, MARIA
 from tests.fakes.desk import MAIN_CHAT, from_client, rows, scalar
+from tests.fakes.nodes import a_run
 
 pytestmark = pytest.mark.anyio
 
 
-def node(name: str = "node") -> NodeIdentity:
-    started = datetime(2026, 1, 1, tzinfo=UTC)
-    return NodeIdentity(name=name, incarnation="1", started_at=started)
-
-
 @pytest.fixture
 async def store(engine: AsyncEngine) -> PostgresTicketStore:
-    made = PostgresTicketStore(engine, node(), MAIN_CHAT)
-    await made.register()
+    made = PostgresTicketStore(engine, a_run, MAIN_CHAT)
+    await PostgresNodes(engine).register(a_run())
     await TechnicianTable(engine).sync(
         [TechnicianSpec(name=tech.name, chat_id=tech.chat_id) for tech in (ALICE, BOB)]
     )
@@ -269,7 +267,7 @@ async def test_a_timer_fires_once_although_two_nodes_look(
     )
     armed = replace(turn(loaded, envelope), steps=((envelope, decision),))
     await store.commit([armed])
-    other = PostgresTicketStore(engine, node("other"), MAIN_CHAT)
+    other = PostgresTicketStore(engine, partial(a_run, "other"), MAIN_CHAT)
     fired: list[Envelope] = []
 
     async def fire(which: PostgresTicketStore) -> None:
@@ -287,12 +285,12 @@ async def test_a_ticket_of_a_living_node_cannot_be_claimed_by_another(
 ) -> None:
     envelope = await opened(inbox)
     await claimed(store, envelope.ticket_id)
-    other = PostgresTicketStore(engine, node("other"), MAIN_CHAT)
-    await other.register()
+    other = PostgresTicketStore(engine, partial(a_run, "other"), MAIN_CHAT)
+    await PostgresNodes(engine).register(a_run("other"))
     assert await other.claim(envelope.ticket_id) is None
     assert list(await other.revive(10)) == []
     async with engine.begin() as connection:
-        await connection.execute(text("UPDATE nodes SET dead = true WHERE name = 'node'"))
+        await connection.execute(text("UPDATE nodes SET status = 'dead' WHERE name = 'node'"))
     assert list(await other.revive(10)) == [envelope.ticket_id]
     assert list(await other.revive(10)) == []
 
