@@ -92,11 +92,23 @@ class BotProcess:
         """SIGKILL: nothing of the program runs after this."""
         self._signal(signal.SIGKILL)
 
+    def terminate(self) -> None:
+        """SIGTERM: the program drains and ends; :meth:`wait` tells how."""
+        self._signal(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """SIGSTOP: the program stands still, with all it holds, until :meth:`resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: it goes on, as if no time had passed."""
+        self._signal(signal.SIGCONT)
+
     async def stop(self) -> int | None:
         """SIGTERM, and SIGKILL if that does not help; returns the exit code."""
         if self._process is None:
             return None
-        self._signal(signal.SIGTERM)
+        self.terminate()
         with anyio.move_on_after(STOP_TIMEOUT_S):
             return await self._process.wait()
         self.kill()

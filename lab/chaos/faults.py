@@ -22,6 +22,10 @@ class Kind:
     """What the nemesis needs besides."""
 
 
+AT_ONCE: Final = (0.3, 0.3)
+"""Until a server that was told to end no longer answers; it comes back by itself."""
+
+
 def _telegram(name: str, kind: str, lasts_s: tuple[float, float], **more: Any) -> Kind:
     return Kind(
         name=name,
@@ -36,12 +40,12 @@ KINDS: Final = (
     Kind(name="kill", family="kill", target="node", lasts_s=(0.2, 8.0)),
     Kind(name="terminate", family="kill", target="node", lasts_s=(0.2, 4.0)),
     Kind(name="pause", family="pause", target="node", lasts_s=(1.0, 20.0)),
-    Kind(name="redis-kill", family="redis", target="redis"),
+    Kind(name="redis-kill", family="redis", target="redis", lasts_s=AT_ONCE),
     Kind(name="redis-flush", family="redis", target="redis"),
     Kind(name="redis-pause", family="redis", target="redis", lasts_s=(1.0, 10.0)),
     Kind(name="redis-gone", family="redis", target="redis", lasts_s=(2.0, 60.0)),
-    Kind(name="postgres-restart", family="postgres", target="postgres"),
-    Kind(name="postgres-crash", family="postgres", target="postgres"),
+    Kind(name="postgres-restart", family="postgres", target="postgres", lasts_s=AT_ONCE),
+    Kind(name="postgres-crash", family="postgres", target="postgres", lasts_s=AT_ONCE),
     Kind(name="postgres-pause", family="postgres", target="postgres", lasts_s=(1.0, 12.0)),
     Kind(name="postgres-gone", family="postgres", target="postgres", lasts_s=(2.0, 30.0)),
     Kind(name="reset", family="network", target="link"),
