@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from actors.effects import Text
 from actors.errors import Transient
-from actors.messages import Json, Technician
+from actors.messages import Technician
 from actors.ports import Inbox, Incoming, Mailroom, Route, Stored, ToDesk, TopicBook
 from bot.grouped import Grouped
 from bot.roster import Roster
@@ -222,28 +222,35 @@ class Intake:
     # --- storing ----------------------------------------------------------------------------
 
     async def _store(self, group: Sequence[Incoming]) -> None:
-        """One transaction; if Postgres refuses it, one for each, so that only the bad one suffers.
-
-        What it refuses alone would come again for ever and hold up all behind it, so the desk gets
-        it in a wrapping that it cannot read: it ends as a dead letter, with why.
-        """
+        """One transaction; if that is refused, one for each, so that only the bad one suffers."""
         try:
             self._stored(await self._inbox.put(group))
         except Transient:
             raise
+        except Exception:  # noqa: BLE001 — met again and logged by the one at fault
+            for each in group:
+                await self._store_alone(each)
+
+    async def _store_alone(self, incoming: Incoming) -> None:
+        """Stores one; what is refused again is left to the desk.
+
+        It would come again for ever and hold up all behind it. The desk gets it in a wrapping that
+        it cannot read, so that it ends as a dead letter.
+        """
+        try:
+            self._stored(await self._inbox.put([incoming]))
+        except Transient:
+            raise
         except Exception as error:
-            if len(group) > 1:
-                for each in group:
-                    await self._store([each])
-                return
-            [refused] = group
             self._counts["bad"] += 1
-            log.exception("update_not_storable", key=refused.key)
-            raw: dict[str, Json] = {
-                "refused": type(error).__name__,
-                "update": dict(refused.raw or {}),
-            }
-            kept = Incoming(key=refused.key, route=ToDesk(), message=None, raw=raw)
+            log.exception("update_not_storable", key=incoming.key)
+            update = dict(incoming.raw or {})
+            kept = Incoming(
+                key=incoming.key,
+                route=ToDesk(),
+                message=None,
+                raw={"refused": type(error).__name__, "update": update},
+            )
             self._stored(await self._inbox.put([kept]))
 
     def _stored(self, stored: Sequence[Stored]) -> None:
