@@ -104,6 +104,7 @@ def test_what_is_nobodys_business_is_ignored(raw: Json, why: Ignored) -> None:
         {"new_chat_members": [u.ALICE]},
         {"left_chat_member": u.ALICE},
         {"new_chat_title": "new"},
+        {"delete_chat_photo": True, "hologram": {"beside": "what is known"}},
         {"pinned_message": from_staff()["message"]},
         {"forum_topic_created": {"name": "x", "icon_color": 1}},
         {"forum_topic_edited": {"name": "x"}},
