@@ -94,7 +94,7 @@ async def test_when_too_many_wait_the_next_is_asked_to_come_again(engine: AsyncE
         for _ in range(3):
             group.start_soon(door.accept, from_client())
         await anyio.wait_all_tasks_blocked()
-        with pytest.raises(Transient) as refused:
+        with anyio.fail_after(5), pytest.raises(Transient) as refused:
             await door.accept(from_client())
         assert refused.value.retry_after_s > 0
         held.gate.set()
