@@ -147,7 +147,7 @@ class Intake:
             self._waiting -= 1
 
     async def accept_many(self, updates: Sequence[Mapping[str, Any]]) -> None:
-        """Updates as ``getUpdates`` gave them, stored in their order in one transaction.
+        """Updates as ``getUpdates`` gave them, stored in their order, in one transaction if it can.
 
         Raises:
             Transient: None is known to be stored; the offset must not be confirmed.
@@ -155,7 +155,7 @@ class Intake:
         understood = [await self._understand(_checked(update)) for update in updates]
         incoming = [each for each in understood if each is not None]
         if incoming:
-            self._stored(await self._inbox.put(incoming))
+            await self._store(incoming)
 
     # --- understanding ----------------------------------------------------------------------
 
@@ -201,11 +201,11 @@ class Intake:
     async def _may_press(self, raw: dict[str, Any]) -> bool:
         """Whether a press is the first of its kind in work; the others are told so."""
         query = raw.get("callback_query")
-        if not isinstance(query, dict):
-            return True
-        person: dict[str, Any] = query.get("from", {})
+        person = query.get("from") if isinstance(query, dict) else None
+        if not isinstance(query, dict) or not isinstance(person, dict) or "id" not in person:
+            return True  # no press, or none that could be read: the desk keeps it
         callback_id = str(query.get("id"))
-        if await self._locks.acquire(int(person["id"]), str(query.get("data")), callback_id):
+        if await self._locks.acquire(person["id"], str(query.get("data")), callback_id):
             return True
         text = self._texts.render(Text(key="press-in-work"), person.get("language_code"))
         await self._presses.answer(callback_id, text)
@@ -222,7 +222,36 @@ class Intake:
     # --- storing ----------------------------------------------------------------------------
 
     async def _store(self, group: Sequence[Incoming]) -> None:
-        self._stored(await self._inbox.put(group))
+        """One transaction; if that is refused, one for each, so that only the bad one suffers."""
+        try:
+            self._stored(await self._inbox.put(group))
+        except Transient:
+            raise
+        except Exception:  # noqa: BLE001 — met again and logged by the one at fault
+            for each in group:
+                await self._store_alone(each)
+
+    async def _store_alone(self, incoming: Incoming) -> None:
+        """Stores one; what is refused again is left to the desk.
+
+        It would come again for ever and hold up all behind it. The desk gets it in a wrapping that
+        it cannot read, so that it ends as a dead letter.
+        """
+        try:
+            self._stored(await self._inbox.put([incoming]))
+        except Transient:
+            raise
+        except Exception as error:
+            self._counts["bad"] += 1
+            log.exception("update_not_storable", key=incoming.key)
+            update = dict(incoming.raw or {})
+            kept = Incoming(
+                key=incoming.key,
+                route=ToDesk(),
+                message=None,
+                raw={"refused": type(error).__name__, "update": update},
+            )
+            self._stored(await self._inbox.put([kept]))
 
     def _stored(self, stored: Sequence[Stored]) -> None:
         """After the commit: hints for what is new."""

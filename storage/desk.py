@@ -77,11 +77,15 @@ class DeskMail:
 
         await unit(work)
 
-    async def failed(self, row_id: int, error: str) -> bool:
-        """Counts a failure; says whether the update was given up and put to the dead letters."""
+    async def failed(self, row_id: int, error: str, *, final: bool) -> bool:
+        """Counts a failure; says whether the update was given up and put to the dead letters.
+
+        A ``final`` failure gives it up at once.
+        """
 
         async def work() -> bool:
-            values = {"id": row_id, "error": clean(error), "attempts_max": ATTEMPTS_MAX}
+            attempts_max = 1 if final else ATTEMPTS_MAX
+            values = {"id": row_id, "error": clean(error), "attempts_max": attempts_max}
             async with transaction(self._engine) as connection:
                 return bool((await connection.execute(_FAILED, values)).scalar())
 

@@ -55,6 +55,7 @@ def assign(state: TicketState, message: AssignRequested, seq: Seq) -> Decision:
         unassigned = Text(key="mirror-unassigned", args={"technician": technician.name})
         leaving = (
             Say(place=mirror(former.id), text=unassigned),
+            Edit(place=mirror(former.id), tag=CARD_TAG),
             CloseTopic(place=mirror(former.id)),
         )
     assigned = Text(key="press-assigned", args={"technician": technician.name})
@@ -98,6 +99,7 @@ def _entering(
         place=place,
         text=Text(key="mirror-opened", args=args),
         keyboard=Keyboard(kind=KeyboardKind.MIRROR),
+        tag=CARD_TAG,
     )
     if known is None:
         opened = OpenTopic(place=place, title=title(state))
@@ -134,6 +136,7 @@ def close(state: TicketState, message: CloseRequested) -> Decision:
         theirs_place = mirror(technician.id)
         effects += [
             Say(place=theirs_place, text=told),
+            Edit(place=theirs_place, tag=CARD_TAG),
             RenameTopic(place=theirs_place, title=title(state)),
             CloseTopic(place=theirs_place),
         ]

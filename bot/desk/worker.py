@@ -52,7 +52,7 @@ class Mail(Protocol):
 
     async def waiting(self, after_id: int, limit: int) -> Sequence[Row]: ...
     async def handled(self, ids: Sequence[int]) -> None: ...
-    async def failed(self, row_id: int, error: str) -> bool: ...
+    async def failed(self, row_id: int, error: str, *, final: bool) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,8 @@ class DeskWorker:
         """Counts the failure; the storage gives the row up when there were too many."""
         words = _words(error)
         self._counts[_Count.FAILED] += 1
-        if await self._sure(lambda: self._mail.failed(row.id, words)):
+        final = isinstance(error, UnreadableUpdate)  # it will not become readable by waiting
+        if await self._sure(lambda: self._mail.failed(row.id, words, final=final)):
             self._rests.pop(row.id, None)
             self._counts[_Count.DEAD] += 1
             log.error("desk_update_dead_lettered", error=type(error).__name__)

@@ -435,7 +435,8 @@ async def test_an_unreadable_update_ends_in_the_dead_letters_without_what_it_say
     unreadable = {"update_id": 7, "message": {"message_id": "secret words"}}
     await bench.intake.accept_many([unreadable])
     await bench.until_handled()
-    [(_, error, _)] = await bench.dead_letters()
+    [(_, error, attempts)] = await bench.dead_letters()
+    assert attempts == 1, "it does not become readable by waiting"
     assert error.startswith("UnreadableUpdate: message.")
     assert "secret words" not in error
 

@@ -52,10 +52,10 @@ async def test_what_fails_too_often_goes_to_the_dead_letters_with_why(
     await put(engine, 1, 2)
     first, second = await mail.waiting(0, 10)
     for attempt in range(1, ATTEMPTS_MAX):
-        assert not await mail.failed(first.id, f"failure {attempt}")
+        assert not await mail.failed(first.id, f"failure {attempt}", final=False)
         assert (await mail.waiting(0, 10))[0].attempts == attempt
-    assert await mail.failed(first.id, "the last \0 straw")
-    assert not await mail.failed(first.id, "once more")
+    assert await mail.failed(first.id, "the last \0 straw", final=False)
+    assert not await mail.failed(first.id, "once more", final=False)
     assert [row.id for row in await mail.waiting(0, 10)] == [second.id]
     [letter] = await rows(
         engine, "SELECT ticket_id, key, message, error, attempts FROM dead_letters"
@@ -67,6 +67,16 @@ async def test_what_fails_too_often_goes_to_the_dead_letters_with_why(
         ATTEMPTS_MAX,
     )
     assert letter.error == "the last \N{REPLACEMENT CHARACTER} straw"
+
+
+async def test_what_can_never_succeed_goes_there_at_once(
+    mail: DeskMail, engine: AsyncEngine
+) -> None:
+    await put(engine, 1)
+    [row] = await mail.waiting(0, 10)
+    assert await mail.failed(row.id, "unreadable", final=True)
+    assert await mail.waiting(0, 10) == []
+    assert [letter.attempts for letter in await rows(engine, "SELECT * FROM dead_letters")] == [1]
 
 
 async def test_technicians_are_exactly_those_of_the_settings(engine: AsyncEngine) -> None:

@@ -56,10 +56,10 @@ class Mail:
         self.marked += ids
         self._drop(ids)
 
-    async def failed(self, row_id: int, error: str) -> bool:
+    async def failed(self, row_id: int, error: str, *, final: bool) -> bool:
         self._maybe_away()
         self.attempts[row_id] = self.attempts.get(row_id, 0) + 1
-        if self.attempts[row_id] < 5:
+        if self.attempts[row_id] < 5 and not final:
             return False
         self._drop([row_id])
         return True

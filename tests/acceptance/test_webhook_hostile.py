@@ -1,0 +1,180 @@
+"""Whatever is sent to the webhook gets a clear status, and the next good update still works."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.acceptance.desk import SECRET, Helpdesk
+
+pytestmark = pytest.mark.anyio
+
+HEADER = "X-Telegram-Bot-Api-Secret-Token"
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.fixture
+def mode() -> str:
+    """Only the webhook can be sent things by strangers."""
+    return "webhook"
+
+
+@asynccontextmanager
+async def posted(
+    desk: Helpdesk,
+    body: bytes,
+    *,
+    path: str = SECRET,
+    secret: str | None = SECRET,
+    content_type: str = "application/json",
+    method: str = "POST",
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    headers = {"Content-Type": content_type}
+    if secret is not None:
+        headers[HEADER] = secret
+    url = f"{desk.app.url}/webhook/{path}"
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, url, data=body, headers=headers) as answer,
+    ):
+        yield answer
+
+
+def update(**fields: Any) -> bytes:
+    return json.dumps({"update_id": 900_000, **fields}).encode()
+
+
+async def kept(desk: Helpdesk) -> int:
+    """Updates stored so far, apart from those that say that the bot joined its groups."""
+    found: int = await desk.value("SELECT count(*) FROM inbox WHERE raw->'my_chat_member' IS NULL")
+    return found
+
+
+async def still_works(desk: Helpdesk) -> None:
+    case = await desk.opens(desk.ivan, "всё ещё работает?")
+    assert "всё ещё работает?" in await desk.texts(desk.main, case.topic)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"path": "wrong"}, 404),
+        ({"path": ""}, 404),
+        ({"path": SECRET + "/x"}, 404),
+        ({"secret": "wrong"}, 404),
+        ({"secret": None}, 404),
+        ({"secret": SECRET[:-1]}, 404),
+        ({"path": "wrong", "method": "GET"}, 404),
+        ({"method": "GET"}, 405),
+        ({"method": "DELETE"}, 405),
+        ({"content_type": "text/plain"}, 415),
+        ({"content_type": "application/x-www-form-urlencoded"}, 415),
+    ],
+)
+async def test_whoever_does_not_know_how_is_turned_away(
+    desk: Helpdesk, wrong: dict[str, Any], status: int
+) -> None:
+    async with posted(desk, update(), **wrong) as answer:
+        assert answer.status == status
+        assert SECRET not in await answer.text()
+    assert await kept(desk) == 0
+    await still_works(desk)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"update"',
+        b"\xff\xfe\x00",
+        b"{}",
+        b'{"update_id": "x"}',
+        b'{"update_id": true}',
+        b'{"update_id": -5}',
+        b'{"update_id": 1e400}',
+        b'{"update_id": 99999999999999999999999999}',
+        DEEP,
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+async def test_what_is_no_update_is_refused_in_words_and_not_kept(
+    desk: Helpdesk, body: bytes
+) -> None:
+    async with posted(desk, body) as answer:
+        assert answer.status == 400
+        assert await answer.text()
+    assert await kept(desk) == 0
+    await still_works(desk)
+
+
+@pytest.mark.parametrize("size", [1_000_001, 3_000_000])
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_that_is_too_large_is_refused_early(
+    desk: Helpdesk, size: int, *, chunked: bool
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(size // 50_000 + 1):
+            yield b" " * 50_000
+
+    body: Any = pieces() if chunked else BytesIO(b" " * size)
+    try:
+        async with posted(desk, body) as answer:
+            assert answer.status == 413
+    except aiohttp.ClientConnectionError:
+        assert chunked, "the server may hang up on a sender that goes on"
+    await still_works(desk)
+
+
+async def test_a_megabyte_that_is_an_update_is_stored(desk: Helpdesk) -> None:
+    """Just under the limit, of a kind that nobody knows yet."""
+    body = update(some_new_kind={"filler": "x" * 990_000})
+    async with posted(desk, body) as answer:
+        assert answer.status == 200
+    await still_works(desk)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"some_new_kind": {"x": 1}},
+        {"message": None},
+        {"message": []},
+        {"message": {}},
+        {"message": {"message_id": 1, "date": 0, "chat": {"id": "x", "type": "private"}}},
+        {"message": {"message_id": 2**70, "date": 0, "chat": {"id": 1, "type": "private"}}},
+        {"callback_query": {"id": 5, "data": {}}},
+        {"my_chat_member": "hello"},
+    ],
+    ids=lambda fields: json.dumps(fields)[:50],
+)
+async def test_an_update_that_nobody_can_read_is_acknowledged_and_blocks_nobody(
+    desk: Helpdesk, fields: dict[str, Any]
+) -> None:
+    """Any other answer would make Telegram hold back everything else for hours."""
+    async with posted(desk, update(**fields)) as answer:
+        assert answer.status == 200
+    await desk.settles()
+    assert await desk.value("SELECT count(*) FROM tickets") == 0
+    await still_works(desk)
+
+
+async def test_null_characters_and_lone_surrogates_in_a_text_are_kept_from_the_database(
+    desk: Helpdesk,
+) -> None:
+    person = {"id": 501, "is_bot": False, "first_name": "\\u0000И\\ud800"}
+    text = (
+        '{"update_id": 900001, "message": {"message_id": 900001, "date": 1, '
+        f'"chat": {{"id": 501, "type": "private"}}, "from": {json.dumps(person)}, '
+        '"text": "a\\u0000b"}}'
+    ).replace("\\\\u", "\\u")
+    async with posted(desk, text.encode()) as answer:
+        assert answer.status in {200, 400}
+    await still_works(desk)
