@@ -1,12 +1,14 @@
 """Small adapters between parts that must not know each other."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiogram.exceptions import TelegramAPIError
 from aiogram.methods import AnswerCallbackQuery
 
 from actors.errors import Transient
+from actors.messages import Envelope
+from actors.ports import Mailroom
 from bot.api import Api
 from bot.intake import Intake, MalformedUpdate
 from bot.titles import cut
@@ -46,3 +48,14 @@ class PressAnswerer:
             await self._api(call)
         except (TelegramAPIError, OSError, TimeoutError) as error:
             log.warning("press_not_answered", error=type(error).__name__)
+
+
+class Deferred:
+    """Stands in for the mailroom until there is one: delivery and the runtime know each other."""
+
+    def __init__(self) -> None:
+        self.target: Mailroom | None = None
+
+    def offer(self, envelopes: Sequence[Envelope]) -> None:
+        if self.target is not None:
+            self.target.offer(envelopes)

@@ -56,6 +56,9 @@ class Sender(Protocol):
     def drain(self) -> None:
         """Begins no further call."""
 
+    async def stop(self) -> None:
+        """Cuts off the calls under way and waits for their end."""
+
 
 class Node:
     """Run :meth:`run` in a task group for as long as the node lives; :meth:`drain` ends its work.
@@ -330,11 +333,12 @@ class Node:
         except (Transient, TimeoutError) as error:
             self._reporter.warning("drain_cut_short", error=str(error) or type(error).__name__)
         await self._worker.stop_turns()
+        await self._sender.stop()
         await self._end()
 
     async def _end(self) -> None:
         try:
-            with anyio.fail_after(self._options.beat_timeout_s):
+            with anyio.fail_after(self._options.end_s):
                 await self._give_away(everything=True)
                 await self._store.retire(self._identity)
         except (Transient, TimeoutError) as error:

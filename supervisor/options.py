@@ -128,3 +128,6 @@ class NodeOptions:
 
     drain_s: float = 8.0
     """What it allows those that are; then they are cut off, and the next owner finds out."""
+
+    end_s: float = 2.0
+    """What giving away the rest and signing off may take; without it the run ends by its lease."""

@@ -90,6 +90,8 @@ class Delivery:
         self._work = anyio.Event()
         self._read = anyio.Event()
         self._draining = False
+        self._calling: anyio.CancelScope | None = None
+        self._ended = anyio.Event()
         self._next_look = clock()
         self._serving: dict[str, TicketId] = {}
         self._not_ours: set[int] = set()
@@ -121,6 +123,16 @@ class Delivery:
         self._draining = True
         self._work.set()
 
+    async def stop(self) -> None:
+        """Cuts off the calls under way; returns when :meth:`run` has ended.
+
+        Whoever owns their tickets next finds their rows uncertain.
+        """
+        self.drain()
+        if self._calling is not None:
+            self._calling.cancel()
+            await self._ended.wait()
+
     def stats(self) -> DeliveryStats:
         return snapshot(self._counters, self._pace, lanes=len(self._lanes))
 
@@ -137,12 +149,14 @@ class Delivery:
                     services.start_soon(recorder.run)
                 services.start_soon(self._read_announced, name="outbox reader")
                 async with anyio.create_task_group() as calls:
+                    self._calling = calls.cancel_scope
                     task_status.started()
                     await self._dispatch(calls)
                     deadline = anyio.current_time() + self._options.drain_timeout_s
                     calls.cancel_scope.deadline = deadline
                 services.cancel_scope.cancel()
         finally:
+            self._ended.set()
             for recorder in recorders:
                 recorder.close()
 

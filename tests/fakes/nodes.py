@@ -185,6 +185,9 @@ class FakeSender:
     def drain(self) -> None:
         self.drained = True
 
+    async def stop(self) -> None:
+        self.busy.clear()
+
 
 class NotedHints:
     def __init__(self) -> None:
