@@ -3,6 +3,7 @@
 import gc
 import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -50,14 +51,28 @@ class Application:
     status: LiveStatus
 
 
-async def run(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what is under way."""
+async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what is under way.
+
+    With ``end_with_parent`` also until standard input ends, as it does with the process that
+    holds its other side.
+    """
     async with started(settings) as application:
         log.info("ready", url=application.url, mode=application.status.mode)
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for received in signals:
-                log.info("stopping", signal=received.name)
-                break
+        async with anyio.create_task_group() as group:
+            if end_with_parent:
+                group.start_soon(_until_parent_ends, group.cancel_scope)
+            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                async for received in signals:
+                    log.info("stopping", signal=received.name)
+                    group.cancel_scope.cancel()
+                    break
+
+
+async def _until_parent_ends(serving: anyio.CancelScope) -> None:
+    await anyio.wait_readable(sys.stdin)  # nobody writes there: it is the end
+    log.error("stopping", reason="the parent process ended")
+    serving.cancel()
 
 
 @asynccontextmanager
