@@ -1,6 +1,7 @@
 """The program: in which order its parts start and stop."""
 
 import gc
+import os
 import secrets
 import signal
 import sys
@@ -58,7 +59,8 @@ async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
     holds its other side.
     """
     async with started(settings) as application:
-        log.info("ready", url=application.url, mode=application.status.mode)
+        mode = application.status.mode
+        log.info("ready", url=application.url, mode=mode, pid=os.getpid())
         async with anyio.create_task_group() as group:
             if end_with_parent:
                 group.start_soon(_until_parent_ends, group.cancel_scope)
