@@ -25,6 +25,7 @@ from bootstrap.outside import reach_servers, reach_telegram
 from bootstrap.roles import while_holding
 from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus
+from bootstrap.watchdog import Watchdog
 from bot.delivery import Delivery
 from bot.webhook_setup import remove_webhook, set_webhook
 from supervisor.node import Node
@@ -62,6 +63,7 @@ async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
         mode = application.status.mode
         log.info("ready", url=application.url, mode=mode, pid=os.getpid())
         async with anyio.create_task_group() as group:
+            await group.start(Watchdog().run)
             if end_with_parent:
                 group.start_soon(_until_parent_ends, group.cancel_scope)
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -49,7 +49,6 @@ class Runtime:
         self._hints = hints
         self._decide = decide
         self._reporter = reporter
-        self._jitter = jitter
         self._clock = clock
         self._directory = Directory(self._options)
         self._committer = GroupCommitter(store, self._options, jitter)
