@@ -12,7 +12,8 @@ from lab.simulation.network import LATENCY_S, Weather
 class MemoryLeases:
     """Implements :class:`actors.nodes.Leases`; all nodes share ``held``.
 
-    ``held`` maps a node's name to its incarnation and to when its lease ends.
+    ``held`` maps a node's name to its incarnation and to when its lease ends. An empty incarnation
+    stands for something under the key that is no lease.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class MemoryLeases:
         if self._is_away():
             return None
         held = self._valid(node.name)
-        if held is not None and held != node.incarnation:
+        if held and held != node.incarnation:
             return False
         self._held[node.name] = (node.incarnation, anyio.current_time() + ttl_s)
         return True

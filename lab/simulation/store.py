@@ -27,7 +27,17 @@ class MemoryTicketStore:
         self._node = node
 
     async def claim(self, ticket_id: TicketId) -> LoadedTicket | None:
-        return await self._session.run("claim", partial(self._claim, ticket_id))
+        row = await self._session.run("claim", partial(self._claim, ticket_id))
+        if row is None:
+            return None
+        if row.quarantined is not None:
+            raise Quarantined(row.quarantined)
+        return LoadedTicket(
+            state=row.state or _begun(self._session.world, row),
+            epoch=Epoch(row.epoch),
+            version=row.version,
+            handled_seq=Seq(row.handled_seq),
+        )
 
     async def revive(self, limit: int) -> Sequence[TicketId]:
         return await self._session.run("revive", partial(self._revive, limit))
@@ -77,20 +87,13 @@ class MemoryTicketStore:
             not world.lives(row.owner) and Bug.DEAD_KEEP_TICKETS not in world.bugs
         )
 
-    def _claim(self, ticket_id: TicketId) -> LoadedTicket | None:
+    def _claim(self, ticket_id: TicketId) -> TicketRow | None:
+        """A ticket in quarantine is taken as well: its new owner knows then that it is."""
         world = self._session.world
         row = world.tickets.get(ticket_id)
         if row is None or not self._may_own(row):
             return None
-        if row.quarantined is not None:
-            raise Quarantined(row.quarantined)
-        row = world.tickets.put(replace(row, owner=self._node().owner, epoch=row.epoch + 1))
-        return LoadedTicket(
-            state=row.state or _begun(world, row),
-            epoch=Epoch(row.epoch),
-            version=row.version,
-            handled_seq=Seq(row.handled_seq),
-        )
+        return world.tickets.put(replace(row, owner=self._node().owner, epoch=row.epoch + 1))
 
     def _revive(self, limit: int) -> Sequence[TicketId]:
         world, mine = self._session.world, self._node().owner
@@ -115,7 +118,7 @@ class MemoryTicketStore:
     def _quarantine(self, ticket_id: TicketId, why: str) -> None:
         world = self._session.world
         row = world.tickets.get(ticket_id)
-        if row is None or row.owner != self._node().owner:
+        if row is None or row.owner != self._node().owner or row.quarantined is not None:
             return
         world.tickets.put(replace(row, quarantined=why))
         event = Event(actor=Actor.SYSTEM, action="quarantined", payload={"why": why})
