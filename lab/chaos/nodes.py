@@ -105,7 +105,7 @@ class Node:
             self.is_ready = answer.ok
         async with session.get(f"{self.url}/api/status") as answer:
             picture = await answer.json()
-        self.actors = sum(picture["actors"].values())
+        self.actors = sum(picture["status"]["actors"].values())
 
     # --- what the nemesis does --------------------------------------------------------------
 
