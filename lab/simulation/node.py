@@ -1,7 +1,7 @@
 """One simulated node: the real runtime, delivery and node, over simulated ports."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -9,26 +9,28 @@ import anyio
 from aiogram.methods import TelegramMethod
 from anyio.abc import TaskGroup
 
+from actors.ids import TicketId
 from actors.messages import Envelope, Person, Technician
 from actors.nodes import NodeIdentity
 from actors.ports import ClientCard, Incoming, Made, OutboxRow, Stored
 from bot.calls import Calls
-from bot.delivery import DeliveryOptions, PaceOptions
+from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
 from bot.texts import Texts
+from lab.simulation.bugs import Bug
 from lab.simulation.decisions import Decisions
 from lab.simulation.inbox import MemoryInbox, MemoryTopicBook
+from lab.simulation.mistakes import inbox_of, node_options, node_type, told
 from lab.simulation.network import Bus, FaultyLink, Life, Weather
 from lab.simulation.nodes import MemoryNodeStore
 from lab.simulation.outbox import MemoryOutbox
 from lab.simulation.plan import Plan
-from lab.simulation.redis import MemoryLeases, MemoryMarks, NoPresses
-from lab.simulation.sender import NotedOutbox, OwnersDelivery
+from lab.simulation.redis import Leased, MemoryLeases, MemoryMarks, NoPresses
 from lab.simulation.store import MemoryTicketStore
 from lab.simulation.telegram import SimulatedTelegram
 from lab.simulation.trace import Trace
 from lab.simulation.world import BEGINNING, Session, World
-from supervisor.node import Node, NodeState
+from supervisor.node import NodeState
 from supervisor.options import RuntimeOptions
 from supervisor.router import Router
 from supervisor.runtime import Runtime
@@ -54,6 +56,10 @@ class Surroundings:
     bus: Bus
     roster: tuple[Technician, ...]
     decisions: Decisions
+    spawn: Callable[..., object]
+    """Starts what may outlive whoever started it."""
+    leased: Leased
+    """Hears of each lease that is taken or extended."""
     leases: dict[str, tuple[str, float]] = field(default_factory=dict)
     marks: dict[str, Made] = field(default_factory=dict)
     runs: int = 0
@@ -132,7 +138,8 @@ class Machine:
         reporter = _Reporter(around.trace, self.life)
         store = MemoryTicketStore(session, self._who)
         outbox = MemoryOutbox(session, self._who)
-        self.inbox = MemoryInbox(session)
+        bugs = around.world.bugs
+        self.inbox = inbox_of(bugs, MemoryInbox(session), around.spawn, self.offer)
         self.topics = MemoryTopicBook(session)
         calls = Calls(
             texts=Texts("en"),
@@ -141,8 +148,8 @@ class Machine:
             tags=outbox,
         )
         self._rendered = _Rendered(calls)
-        self.delivery = OwnersDelivery(
-            outbox=NotedOutbox(outbox),
+        self.delivery = Delivery(
+            outbox=outbox,
             call=self._call,
             calls=cast("Calls", self._rendered),
             pace=Pace(PACE, anyio.current_time),
@@ -160,14 +167,20 @@ class Machine:
             jitter=rng.random,
             options=RUNTIME,
         )
-        self.node = Node(
+        self.node = node_type(bugs)(
             new_run=self._new_run,
             store=MemoryNodeStore(session),
-            leases=MemoryLeases(around.leases, lambda: around.weather.redis_away),
+            leases=MemoryLeases(
+                around.leases,
+                lambda: around.weather.redis_away,
+                leased=around.leased,
+                careless=Bug.STOLEN_LEASE in bugs,
+            ),
             hints=around.bus,
             worker=self.runtime,
             sender=self.delivery,
             reporter=reporter,
+            options=node_options(bugs),
         )
         self._router = Router(self.runtime, around.bus, lambda: self.node.identity.owner)
 
@@ -175,9 +188,23 @@ class Machine:
     def serves(self) -> bool:
         return self.node.state is NodeState.SERVING and not self.life.is_over
 
+    @property
+    def owner(self) -> str:
+        """The present run."""
+        return self.node.identity.owner
+
+    @property
+    def process(self) -> str:
+        return self._process
+
+    @property
+    def busy(self) -> Collection[TicketId]:
+        """Tickets with a turn or a call under way."""
+        return {*self.runtime.busy, *self.delivery.busy}
+
     def offer(self, envelopes: Sequence[Envelope]) -> None:
         """Implements :class:`actors.ports.Mailroom`."""
-        self._router.offer(envelopes)
+        self._router.offer(told(self._around.world.bugs, envelopes))
 
     async def accept(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
         """Intake: what came from Telegram is stored, then handed on; raises ``Transient``."""
@@ -213,7 +240,7 @@ class Machine:
 
     def _heard(self, tickets: Sequence[Any]) -> None:
         if not self.life.is_over:
-            self.runtime.look(tickets)
+            self.runtime.look(told(self._around.world.bugs, tickets))
             self.delivery.look()
 
     async def _call(self, method: TelegramMethod[Any]) -> Any:

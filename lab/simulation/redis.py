@@ -8,6 +8,9 @@ from actors.nodes import NodeIdentity
 from actors.ports import Made
 from lab.simulation.network import LATENCY_S, Weather
 
+type Leased = Callable[[NodeIdentity, str | None], object]
+"""Hears who took or extended a lease, and whose valid lease it was before, by incarnation."""
+
 
 class MemoryLeases:
     """Implements :class:`actors.nodes.Leases`; all nodes share ``held``.
@@ -20,18 +23,24 @@ class MemoryLeases:
         self,
         held: dict[str, tuple[str, float]],
         is_away: Callable[[], bool] = lambda: False,
+        *,
+        leased: Leased = lambda _node, _before: None,
+        careless: bool = False,
     ) -> None:
         self._held = held
         self._is_away = is_away
+        self._leased = leased
+        self._careless = careless
 
     async def extend(self, node: NodeIdentity, ttl_s: float) -> bool | None:
         await anyio.sleep(LATENCY_S)
         if self._is_away():
             return None
         held = self._valid(node.name)
-        if held and held != node.incarnation:
+        if held and held != node.incarnation and not self._careless:
             return False
         self._held[node.name] = (node.incarnation, anyio.current_time() + ttl_s)
+        self._leased(node, held)
         return True
 
     async def expired(self, names: Sequence[str]) -> Sequence[str] | None:

@@ -115,7 +115,7 @@ async def _main(plan: Plan, bugs: frozenset[Bug]) -> Outcome:
     world = World(configuration, hurry=HURRY, bugs=bugs)
     weather = Weather()
     telegram = SimulatedTelegram(plan, weather, trace)
-    checkers = Checkers(world, trace)
+    checkers = Checkers(world, trace, is_calm=not plan.faults)
     world.watchers += [trace, checkers]
     telegram.arrived, telegram.landed = checkers.arrived, checkers.landed
     settled_s = 0.0
@@ -130,8 +130,11 @@ async def _main(plan: Plan, bugs: frozenset[Bug]) -> Outcome:
             bus=Bus(plan, weather, group),
             roster=roster,
             decisions=Decisions(),
+            spawn=group.start_soon,
+            leased=checkers.leased,
         )
         fleet = Fleet(around, group)
+        checkers.machines = fleet.machines
         for name in fleet.names:
             fleet.start(name)
         town = Town(

@@ -25,6 +25,7 @@ class MemoryTicketStore:
     def __init__(self, session: Session, node: Who) -> None:
         self._session = session
         self._node = node
+        self._believed: dict[TicketId, tuple[Epoch, int]] = {}
 
     async def claim(self, ticket_id: TicketId) -> LoadedTicket | None:
         row = await self._session.run("claim", partial(self._claim, ticket_id))
@@ -52,6 +53,7 @@ class MemoryTicketStore:
         outcomes: dict[TicketId, CommitOutcome] = {}
         together = [turn for turn in turns if not _reroutes(turn)]
         await self._send_early(turns)
+        self._believe(turns)
         if together:
             outcomes |= await self._session.run("commit", partial(self._commit, together))
         for turn in turns:
@@ -67,6 +69,8 @@ class MemoryTicketStore:
             rows = [self._session.world.tickets.get(ticket_id) for ticket_id in ticket_ids]
             return {row.id: (Epoch(row.epoch), row.version) for row in rows if row is not None}
 
+        if Bug.NO_REREAD in self._session.world.bugs:
+            return {ticket_id: self._believed[ticket_id] for ticket_id in ticket_ids}
         return await self._session.run("versions", work)
 
     async def waiting(self, limit: int) -> Sequence[TicketId]:
@@ -154,6 +158,12 @@ class MemoryTicketStore:
         if Bug.SEND_BEFORE_COMMIT in world.bugs:
             for turn in turns:
                 await self._session.run("send early", partial(commit.send, world, turn, ()))
+
+    def _believe(self, turns: Sequence[Turn]) -> None:
+        """Nothing, unless the run is seeded with that mistake."""
+        if Bug.NO_REREAD in self._session.world.bugs:
+            written = {turn.ticket_id: (turn.epoch, turn.version + 1) for turn in turns}
+            self._believed |= written
 
     def _waiting(self) -> list[TicketId]:
         world = self._session.world
