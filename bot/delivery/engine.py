@@ -242,6 +242,8 @@ class Delivery:
             lane.rows.popleft()
             if isinstance(settlement, Sent) and settlement.thread_id is not None:
                 lane.found_topic(settlement.thread_id)
+            elif isinstance(settlement, Sent):
+                lane.topics_lost = 0
             if isinstance(settlement, Postponed | TopicLost):
                 after = settlement.after_s if isinstance(settlement, Postponed) else 0.0
                 wait_until = self._clock() + after
@@ -282,7 +284,7 @@ class Delivery:
         except Transient:
             raise
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the row
-            return self._failed(row, classify(error, row))
+            return self._failed(lane, classify(error, row))
         if method is None:
             return Sent(row=row)
         if row.uncertain:
@@ -293,13 +295,13 @@ class Delivery:
             self._not_ours.discard(row.id)
             log.info("row_not_ours", outbox_id=row.id, ticket_id=row.ticket_id)
             raise _NotOurs
-        return await self._attempt(row, method)
+        return await self._attempt(lane, row, method)
 
-    async def _attempt(self, row: OutboxRow, method: TelegramMethod[Any]) -> Settlement:
+    async def _attempt(self, lane: Lane, row: OutboxRow, method: TelegramMethod[Any]) -> Settlement:
         try:
             answer = await self._call(method)
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the row
-            return self._failed(row, classify(error, row))
+            return self._failed(lane, classify(error, row))
         finally:
             if isinstance(row.effect, AnswerPress):
                 await self._presses.release(row.effect.callback_id)
@@ -317,9 +319,9 @@ class Delivery:
         )
         return Sent(row=row, message_id=result.message_id, thread_id=result.thread_id)
 
-    def _failed(self, row: OutboxRow, failure: Failure) -> Settlement:
+    def _failed(self, lane: Lane, failure: Failure) -> Settlement:
         """The outcome of a call that raised; nothing ends as a log line only."""
-        options = self._options
+        options, row = self._options, lane.rows[0]
         facts = {
             "ticket_id": row.ticket_id,
             "outbox_id": row.id,
@@ -340,11 +342,13 @@ class Delivery:
                 wait = _backoff(options.retry_base_s, options.retry_max_s, row.attempts)
                 log.warning("call_failed", verdict=str(failure.verdict), wait_s=wait, **facts)
                 return self._postponed(row, failure, wait)
-            case Verdict.TOPIC_LOST if row.attempts < options.topic_attempts_max:
+            case Verdict.TOPIC_LOST if lane.topics_lost < options.topics_lost_max:
+                lane.topics_lost += 1
                 self._counters.topics_lost += 1
                 log.warning("topic_lost", lane=row.lane, **facts)
                 return TopicLost(row=row)
             case Verdict.TOPIC_LOST | Verdict.CLOSED:
+                lane.topics_lost = 0  # it is made anew again after the wait
                 wait = _backoff(options.closed_base_s, options.closed_max_s, row.attempts)
                 log.error("chat_closed_to_bot", lane=row.lane, wait_s=wait, **facts)
                 return self._postponed(row, failure, wait)

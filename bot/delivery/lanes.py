@@ -54,7 +54,7 @@ class Lane:
 
     __slots__ = (
         *("busy", "failures", "looked_for", "more", "name", "queued", "rows", "stale"),
-        "unrecorded",
+        *("topics_lost", "unrecorded"),
     )
 
     def __init__(self, name: str) -> None:
@@ -70,6 +70,9 @@ class Lane:
         """The title for which a newer one was looked for already."""
         self.unrecorded: Settlement | None = None
         """What came of the head's call, until it is on record: it must not be called again."""
+        self.topics_lost = 0
+        """Topics that were lost since the last row was sent; the row's own attempts say nothing of
+        that, as Telegram may have failed before."""
         self.failures = 0
         """Bugs in a row, of ours or of Postgres's; they wait longer each time."""
 

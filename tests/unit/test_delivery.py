@@ -326,6 +326,31 @@ async def test_a_group_that_lost_its_bot_keeps_everything_until_it_is_mended(pos
     assert post.outbox.reports == {}
 
 
+async def test_a_deleted_topic_is_made_anew_however_often_telegram_failed_before(
+    post: Post,
+) -> None:
+    post.outbox.add(open_topic("one"), copy(1, MAIN))
+    post.api.script[CopyMessage].extend(server_error() for _ in range(8))
+    post.api.script[CopyMessage].append(refusal("message thread not found"))
+    async with post.running():
+        await post.settled()
+    assert post.api.names[-3:] == ["CopyMessage", "CreateForumTopic", "CopyMessage"]
+
+
+async def test_a_topic_that_is_lost_again_and_again_is_not_made_for_ever_so_often(
+    post: Post,
+) -> None:
+    post.outbox.add(open_topic("one"), copy(1, MAIN))
+    gone = refusal("message thread not found")
+    post.api.always = lambda call: gone if isinstance(call, CopyMessage) else None
+    async with post.running():
+        await anyio.sleep(600)
+        assert 5 < post.api.names.count("CreateForumTopic") < 100
+        post.api.always = lambda _: None
+        await post.settled()
+    assert post.api.names[-1] == "CopyMessage"
+
+
 async def test_a_call_that_can_never_be_understood_is_not_repeated_for_ever(post: Post) -> None:
     post.api.always = lambda _: ClientDecodeError("bad", ValueError(), {"ok": True, "result": 5})
     [number] = post.outbox.add(copy(1))
