@@ -28,6 +28,7 @@ FINAL = "what is settled stays so"
 STOPS_FIRST = "a run stops by itself before others may declare it dead"
 LEASE_HOLDER = "a lease that another run holds is not renewed"
 JOINED = "a ticket is handed over when nothing of it is under way any more"
+STANDS = "what a node takes for handled is stored as handled"
 PROMPT = "a message that was told where it belongs does not wait for the poll"
 
 PROMPT_S = 0.6
@@ -191,6 +192,11 @@ class Checkers:
         """A lease was taken or extended; ``before`` is whose valid lease it was."""
         if before and before != node.incarnation:
             self._fail(LEASE_HOLDER, f"{node.owner} takes that of {node.name}/{before}", 0)
+
+    def handled(self, process: str, ticket_id: TicketId, seq: int) -> None:
+        """A process says that it has handled a message."""
+        if seq > self._world.tickets[ticket_id].handled_seq:
+            self._fail(STANDS, f"{process} takes seq {seq} for handled", ticket_id)
 
     def _machine(self, process: str) -> Machine | None:
         machine = self.machines.get(process.partition(".")[0])

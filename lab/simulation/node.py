@@ -35,13 +35,16 @@ from supervisor.options import RuntimeOptions
 from supervisor.router import Router
 from supervisor.runtime import Runtime
 
-RUNTIME = RuntimeOptions(workers=6, backoff_max_s=4.0, idle_timeout_s=20.0)
+RUNTIME = RuntimeOptions(workers=6, backoff_max_s=1.0, idle_timeout_s=20.0)
 """Fewer workers make a run faster; short back-offs let it settle soon after its faults."""
 
 DELIVERY = DeliveryOptions(retry_max_s=4.0, closed_max_s=8.0, unrecorded_max_s=4.0)
 
 PACE = PaceOptions(bot_per_s=0.0, private_per_s=10.0, private_burst=20, group_per_min=0.0)
 """Telegram's own limits of a minute would make every run wait; 429 is drawn instead."""
+
+
+type Handled = Callable[[str, TicketId, int], object]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class Surroundings:
     """Starts what may outlive whoever started it."""
     leased: Leased
     """Hears of each lease that is taken or extended."""
+    handled: Handled
+    """Hears of each message that a process takes for handled: process, ticket, seq."""
     leases: dict[str, tuple[str, float]] = field(default_factory=dict)
     marks: dict[str, Made] = field(default_factory=dict)
     runs: int = 0
@@ -100,11 +105,16 @@ class _Rendered:
 class _Reporter:
     """What the runtime and the node say goes into the trace when somebody should know."""
 
-    def __init__(self, trace: Trace, life: Life) -> None:
+    def __init__(self, trace: Trace, life: Life, handled: Handled) -> None:
         self._trace = trace
         self._life = life
+        self._handled = handled
 
-    def info(self, event: str, /, **facts: object) -> None: ...
+    def info(self, event: str, /, **facts: object) -> None:
+        if event == "message_handled":
+            self._handled(
+                self._life.run, cast("TicketId", facts["ticket_id"]), cast("int", facts["seq"])
+            )
 
     def warning(self, event: str, /, **facts: object) -> None:
         self._note(event, facts)
@@ -135,7 +145,7 @@ class Machine:
             by=self._process,
         )
         rng = around.plan.rng(f"jitter {self._process}")
-        reporter = _Reporter(around.trace, self.life)
+        reporter = _Reporter(around.trace, self.life, around.handled)
         store = MemoryTicketStore(session, self._who)
         outbox = MemoryOutbox(session, self._who)
         bugs = around.world.bugs

@@ -18,7 +18,7 @@ from lab.simulation.decisions import Decisions
 from lab.simulation.network import Bus, Weather
 from lab.simulation.node import Fleet, Surroundings
 from lab.simulation.people import Town
-from lab.simulation.plan import HURRY, Plan, draw
+from lab.simulation.plan import Plan, draw
 from lab.simulation.replay import check_rest, unsettled
 from lab.simulation.rows import Configuration
 from lab.simulation.telegram import SimulatedTelegram
@@ -112,7 +112,7 @@ async def _main(plan: Plan, bugs: frozenset[Bug]) -> Outcome:
     configuration = Configuration(
         main_chat_id=MAIN_CHAT, technician_chats={each.id: each.chat_id for each in roster}
     )
-    world = World(configuration, hurry=HURRY, bugs=bugs)
+    world = World(configuration, hurry=plan.hurry, bugs=bugs)
     weather = Weather()
     telegram = SimulatedTelegram(plan, weather, trace)
     checkers = Checkers(world, trace, is_calm=not plan.faults)
@@ -132,6 +132,7 @@ async def _main(plan: Plan, bugs: frozenset[Bug]) -> Outcome:
             decisions=Decisions(),
             spawn=group.start_soon,
             leased=checkers.leased,
+            handled=checkers.handled,
         )
         fleet = Fleet(around, group)
         checkers.machines = fleet.machines
@@ -147,7 +148,7 @@ async def _main(plan: Plan, bugs: frozenset[Bug]) -> Outcome:
             roster=roster,
             group=group,
         )
-        troubles = Troubles(plan, weather, trace, fleet)
+        troubles = Troubles(plan, weather, trace, fleet, world)
         group.start_soon(troubles.restart)
         with anyio.move_on_after(plan.duration_s):
             async with anyio.create_task_group() as busy:
