@@ -195,6 +195,11 @@ class Runtime:
         self._recovery.group = None  # nobody waits for a turn that will not come
         self._ready.close()
 
+    def close(self) -> None:
+        """Lets go of the run queue; for a runtime whose :meth:`run` never began."""
+        self._ready.close()
+        self._take.close()
+
     # --- the run queue ----------------------------------------------------------------------
 
     def _wake(self, actor: TicketActor) -> None:

@@ -99,6 +99,7 @@ class Delivery:
         self._starting: Grouped[OutboxRow] = Grouped(self._start, group)
         self._marking: Grouped[tuple[str, Made]] = Grouped(self._mark, group)
         self._settling: Grouped[Settlement] = Grouped(self._settle, group)
+        self._recorders = (self._starting, self._marking, self._settling)
 
     # --- from outside -----------------------------------------------------------------------
 
@@ -141,10 +142,9 @@ class Delivery:
 
         A cancel tears calls that are under way; their rows are uncertain at the next start.
         """
-        recorders = (self._starting, self._marking, self._settling)
         try:
             async with anyio.create_task_group() as services:
-                for recorder in recorders:
+                for recorder in self._recorders:
                     services.start_soon(recorder.run)
                     services.start_soon(recorder.run)
                 services.start_soon(self._read_announced, name="outbox reader")
@@ -157,8 +157,12 @@ class Delivery:
                 services.cancel_scope.cancel()
         finally:
             self._ended.set()
-            for recorder in recorders:
-                recorder.close()
+            self.close()
+
+    def close(self) -> None:
+        """Lets go of the recorders; also for a delivery whose :meth:`run` never began."""
+        for recorder in self._recorders:
+            recorder.close()
 
     # --- what is next -----------------------------------------------------------------------
 

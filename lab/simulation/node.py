@@ -224,11 +224,15 @@ class Machine:
 
     async def run(self) -> None:
         """Runs until it is killed or has been drained."""
-        with self._scope:
-            async with anyio.create_task_group() as group:
-                await group.start(self.node.run)
-                await group.start(self.runtime.run)
-                await group.start(self.delivery.run)
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    await group.start(self.node.run)
+                    await group.start(self.runtime.run)
+                    await group.start(self.delivery.run)
+        finally:
+            self.runtime.close()
+            self.delivery.close()
         self._around.bus.leave(self.node.identity.owner)
 
     async def drain(self) -> None:
