@@ -67,6 +67,8 @@ class Surroundings:
     """Hears of each message that a process takes for handled: process, ticket, seq."""
     leases: dict[str, tuple[str, float]] = field(default_factory=dict)
     marks: dict[str, Made] = field(default_factory=dict)
+    watch: Callable[[Life, str], object] = lambda _life, _what: None
+    """Hears of each request and call of all processes."""
     runs: int = 0
     """Runs of nodes so far."""
 
@@ -138,7 +140,7 @@ class Machine:
         around.runs += 1
         self._process = f"{name}.{around.runs}"
         self._scope = anyio.CancelScope()
-        self.life = Life(name=name, run=self._process, end=self._scope.cancel)
+        self.life = Life(name=name, run=self._process, end=self._scope.cancel, watch=around.watch)
         session = Session(
             world=around.world,
             link=FaultyLink(around.plan, around.weather, around.trace, self.life),
@@ -163,7 +165,7 @@ class Machine:
             call=self._call,
             calls=cast("Calls", self._rendered),
             pace=Pace(PACE, anyio.current_time),
-            marks=MemoryMarks(around.marks, around.weather),
+            marks=MemoryMarks(around.marks, around.weather, self.life),
             presses=NoPresses(),
             mailroom=self,
             options=DELIVERY,

@@ -6,7 +6,7 @@ import anyio
 
 from actors.nodes import NodeIdentity
 from actors.ports import Made
-from lab.simulation.network import LATENCY_S, Weather
+from lab.simulation.network import LATENCY_S, Life, Weather
 
 type Leased = Callable[[NodeIdentity, str | None], object]
 """Hears who took or extended a lease, and whose valid lease it was before, by incarnation."""
@@ -62,17 +62,21 @@ class MemoryLeases:
 class MemoryMarks:
     """Implements :class:`bot.delivery.engine.SentMarks`; all nodes share ``kept``."""
 
-    def __init__(self, kept: dict[str, Made], weather: Weather) -> None:
+    def __init__(self, kept: dict[str, Made], weather: Weather, life: Life) -> None:
         self._kept = kept
         self._weather = weather
+        self._life = life
 
     async def mark(self, sent: Mapping[str, Made]) -> None:
         await anyio.sleep(LATENCY_S)
+        await self._life.passes("before mark")
         if not self._weather.redis_away:
             self._kept.update(sent)
+        await self._life.passes("after mark")
 
     async def find(self, mark: str) -> Made | None:
         await anyio.sleep(LATENCY_S)
+        await self._life.passes("before find mark")
         return None if self._weather.redis_away else self._kept.get(mark)
 
 
