@@ -97,6 +97,13 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError | PoolTimeoutError | AsyncpgInterfaceError)
 
 
+def _named(error: BaseException) -> str:
+    """The driver's name of the error, such as ``TooManyConnectionsError``."""
+    while isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig.__cause__ or error.orig
+    return type(error).__name__
+
+
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction, committed at the end.
@@ -109,7 +116,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
     except Exception as error:
         if is_transient(error):
-            raise Transient(f"Postgres: {type(error).__name__}") from error
+            raise Transient(f"Postgres: {_named(error)}") from error
         raise
 
 

@@ -100,6 +100,8 @@ class Node:
         self._progress = (0, clock())
         self._roles: set[Role] = set()
         self._roles_changed = anyio.Event()
+        self._vacancy = anyio.Event()
+        """Set when a role may be free."""
         self._known_dead: frozenset[str] = frozenset()
         self._others: tuple[str, ...] = ()
         self.declared_dead = 0
@@ -141,6 +143,7 @@ class Node:
         async with anyio.create_task_group() as group:
             group.start_soon(self._beat_on, name="beat")
             group.start_soon(self._guard, name="self-fencing")
+            group.start_soon(self._keep_roles, name="roles")
             group.start_soon(self._watch, name="watch over the others")
             task_status.started()
 
@@ -159,7 +162,7 @@ class Node:
         self._state = NodeState.SERVING
         self._reporter.info("node_registered", run=self._identity.owner)
         await self._leases.extend(self._identity, self._options.lease_s)
-        await self._take_roles()
+        self._vacancy.set()
         self._worker.look_for_orphans()
         self._worker.resume()
 
@@ -175,10 +178,13 @@ class Node:
         await self._begin()
 
     async def _beat_on(self) -> None:
+        """Counted from where the last beat began: a slow one leaves little of its licence."""
+        interval_s = self._options.beat_interval_s
         while True:
+            began = self._clock()
             if not self._is_wedged():
                 await self._beat()
-            await anyio.sleep(self._options.beat_interval_s)
+            await anyio.sleep(max(interval_s / 10, began + interval_s - self._clock()))
 
     async def _beat(self) -> None:
         """One beat; what its failure means is for :meth:`_guard` to say."""
@@ -197,13 +203,12 @@ class Node:
                 await self._begin_anew()
             return
         self._beat_at = began
-        if self._state is NodeState.PAUSED:
+        if self._state is NodeState.PAUSED and self.beat_age_s <= self._options.pause_after_s:
             self._state = NodeState.SERVING
             self._reporter.info("node_resumed", run=self._identity.owner)
             self._worker.resume()
+            self._vacancy.set()
         await self._leases.extend(self._identity, self._options.lease_s)
-        if not draining:
-            await self._take_roles()
 
     async def _guard(self) -> None:
         """Stops this node in time when its beats do not arrive; measures the loop's lag."""
@@ -281,19 +286,29 @@ class Node:
             self.declared_dead += 1
             self._reporter.warning("node_declared_dead", node_name=name)
             self._worker.look_for_orphans()
-            await self._take_roles()
+            self._vacancy.set()
+
+    async def _keep_roles(self) -> None:
+        """Beside the beats, which must not wait for it."""
+        while True:
+            self._vacancy = anyio.Event()
+            if self._state is NodeState.SERVING:
+                await self._take_roles()
+            with anyio.move_on_after(self._options.beat_interval_s):
+                await self._vacancy.wait()
 
     async def _take_roles(self) -> None:
-        held: set[Role] = set()
+        run, held = self._identity, set[Role]()
         for role in self._wanted:
             try:
-                if await self._store.take_role(self._identity, role):
+                if await self._store.take_role(run, role):
                     held.add(role)
             except Transient as error:
                 self._reporter.info("role_not_taken", role=str(role), error=str(error))
                 if role in self._roles:
                     held.add(role)
-        self._set_roles(held)
+        if self._state is NodeState.SERVING and self._identity is run:
+            self._set_roles(held)
 
     def _set_roles(self, held: set[Role]) -> None:
         if held != self._roles:

@@ -27,6 +27,7 @@ class MemoryNodes:
         self.roles: dict[Role, str] = {}
         self.owners: dict[TicketId, str] = {}
         self.away: set[str] = set()
+        self.slowness_s = 0.0
         self.handed: list[Mapping[str, Sequence[TicketId]]] = []
 
     async def register(self, node: NodeIdentity) -> None:
@@ -97,7 +98,7 @@ class MemoryNodes:
         return [replace(r, beat_age_s=now - self.beats[name]) for name, r in self.records.items()]
 
     async def _reach(self, node: NodeIdentity) -> None:
-        await checkpoint()
+        await anyio.sleep(self.slowness_s)
         self._must_be_here(node.name)
 
     def _must_be_here(self, name: str) -> None:

@@ -153,6 +153,15 @@ async def test_a_node_that_cannot_beat_pauses_and_stops_before_others_may_take_i
         assert paused_after < stopped_after < dead_after
 
 
+async def test_a_postgres_that_takes_each_beat_slowly_is_still_beaten_in_time() -> None:
+    place = Place()
+    async with living(place, "a") as [a]:
+        place.store.slowness_s = OPTIONS.beat_timeout_s - 1
+        await anyio.sleep(60)
+        assert not a.worker.paused
+        assert "pause" not in a.worker.notes
+
+
 async def test_a_short_outage_is_waited_out_and_the_run_goes_on() -> None:
     place = Place()
     async with living(place, "a") as [a]:
