@@ -186,6 +186,7 @@ class Machine:
                 around.leases,
                 lambda: around.weather.redis_away,
                 leased=around.leased,
+                life=self.life,
                 careless=Bug.STOLEN_LEASE in bugs,
             ),
             hints=around.bus,

@@ -25,15 +25,17 @@ class MemoryLeases:
         is_away: Callable[[], bool] = lambda: False,
         *,
         leased: Leased = lambda _node, _before: None,
+        life: Life | None = None,
         careless: bool = False,
     ) -> None:
         self._held = held
         self._is_away = is_away
         self._leased = leased
+        self._life = life
         self._careless = careless
 
     async def extend(self, node: NodeIdentity, ttl_s: float) -> bool | None:
-        await anyio.sleep(LATENCY_S)
+        await self._travel("extend lease")
         if self._is_away():
             return None
         held = self._valid(node.name)
@@ -44,15 +46,20 @@ class MemoryLeases:
         return True
 
     async def expired(self, names: Sequence[str]) -> Sequence[str] | None:
-        await anyio.sleep(LATENCY_S)
+        await self._travel("expired lease")
         if self._is_away():
             return None
         return [name for name in names if self._valid(name) is None]
 
     async def drop(self, node: NodeIdentity) -> None:
-        await anyio.sleep(LATENCY_S)
+        await self._travel("drop lease")
         if not self._is_away() and self._valid(node.name) == node.incarnation:
             del self._held[node.name]
+
+    async def _travel(self, what: str) -> None:
+        await anyio.sleep(LATENCY_S)
+        if self._life is not None:
+            await self._life.passes(f"before {what}")
 
     def _valid(self, name: str) -> str | None:
         incarnation, until = self._held.get(name, ("", 0.0))
