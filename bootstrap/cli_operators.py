@@ -30,6 +30,16 @@ def _some_words(context: click.Context, option: click.Parameter, words: str) -> 
     return words.strip()
 
 
+why_option = click.option(
+    "--why", metavar="TEXT", required=True, callback=_some_words, help="For whoever comes next."
+)
+
+
+def _example(*lines: str) -> str:
+    """The end of a command's help, its lines as they stand."""
+    return "\n  ".join(["\b\nExample:" if len(lines) == 1 else "\b\nExamples:", *lines])
+
+
 @click.group(short_help="Look at a ticket, move it, stop it, let it go on.")
 def tickets() -> None:
     """Look at a ticket and put it right by hand, while topicdesk runs or not.
@@ -39,7 +49,7 @@ def tickets() -> None:
     """
 
 
-@tickets.command("show")
+@tickets.command("show", epilog=_example("topicdesk tickets show 7"))
 @ticket_argument
 @raw_option
 @json_option
@@ -53,7 +63,7 @@ def tickets_show(*, ticket: int, raw: bool, as_json: bool, env_file: Path) -> No
     _operate("show", env_file, ticket, as_json=as_json, raw=raw)
 
 
-@tickets.command("poke")
+@tickets.command("poke", epilog=_example("topicdesk tickets poke 7"))
 @ticket_argument
 @json_option
 @env_file_option
@@ -66,24 +76,27 @@ def tickets_poke(*, ticket: int, as_json: bool, env_file: Path) -> None:
     _operate("poke", env_file, ticket, as_json=as_json)
 
 
-@tickets.command("move")
+@tickets.command(
+    "move", epilog=_example("topicdesk tickets move 7 --to desk-2", "topicdesk tickets move 7")
+)
 @ticket_argument
-@click.option("--to", "node", metavar="NODE", required=True, help="Its NODE_NAME; must be up.")
+@click.option("--to", "node", metavar="NODE", help="Its NODE_NAME; must be up.")
 @json_option
 @env_file_option
-def tickets_move(*, ticket: int, node: str, as_json: bool, env_file: Path) -> None:
+def tickets_move(*, ticket: int, node: str | None, as_json: bool, env_file: Path) -> None:
     """Give ticket N to the node NODE, whoever has it now.
 
-    The ticket goes on there with its next message, in order; nothing is lost or done twice.
+    Without --to it goes to another node than it is with, the one with the fewest tickets. It goes
+    on there with its next message, in order; nothing is lost or done twice.
     """
     _operate("move", env_file, ticket, node, as_json=as_json)
 
 
-@tickets.command("quarantine")
-@ticket_argument
-@click.option(
-    "--why", metavar="TEXT", required=True, callback=_some_words, help="For whoever comes next."
+@tickets.command(
+    "quarantine", epilog=_example('topicdesk tickets quarantine 7 --why "answers itself"')
 )
+@ticket_argument
+@why_option
 @json_option
 @env_file_option
 def tickets_quarantine(*, ticket: int, why: str, as_json: bool, env_file: Path) -> None:
@@ -94,12 +107,15 @@ def tickets_quarantine(*, ticket: int, why: str, as_json: bool, env_file: Path) 
     _operate("quarantine", env_file, ticket, why, as_json=as_json)
 
 
-@tickets.command("release")
+@tickets.command("release", epilog=_example("topicdesk tickets release 7"))
 @ticket_argument
 @json_option
 @env_file_option
 def tickets_release(*, ticket: int, as_json: bool, env_file: Path) -> None:
-    """Let ticket N go on after a quarantine, with all that has waited."""
+    """Let ticket N go on after a quarantine.
+
+    All that has waited is handled, in order.
+    """
     _operate("release", env_file, ticket, as_json=as_json)
 
 
@@ -111,7 +127,7 @@ def dead() -> None:
     """
 
 
-@dead.command("list")
+@dead.command("list", epilog=_example("topicdesk dead list --ticket 7"))
 @click.option("--ticket", metavar="N", type=POSITIVE, help="Only of this ticket.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest."
@@ -120,11 +136,14 @@ def dead() -> None:
 @json_option
 @env_file_option
 def dead_list(*, ticket: int | None, limit: int, raw: bool, as_json: bool, env_file: Path) -> None:
-    """List dead letters, newest first, each with the last line of its error."""
+    """List dead letters, newest first.
+
+    Each with the last line of its error.
+    """
     _operate("dead_list", env_file, ticket, limit, as_json=as_json, raw=raw)
 
 
-@dead.command("show")
+@dead.command("show", epilog=_example("topicdesk dead show 3"))
 @dead_argument
 @raw_option
 @json_option
@@ -137,29 +156,36 @@ def dead_show(*, letter: int, raw: bool, as_json: bool, env_file: Path) -> None:
     _operate("dead_show", env_file, letter, as_json=as_json, raw=raw)
 
 
-@dead.command("retry")
-@dead_argument
+@dead.command("retry", epilog=_example("topicdesk dead retry 3", "topicdesk dead retry --all"))
+@click.argument("letter", metavar="[ID]", type=POSITIVE, required=False)
+@click.option("--all", "everything", is_flag=True, help="Every dead letter, oldest first.")
 @json_option
 @env_file_option
-def dead_retry(*, letter: int, as_json: bool, env_file: Path) -> None:
-    """Put the message of dead letter ID into its ticket's inbox again, once.
+def dead_retry(*, letter: int | None, everything: bool, as_json: bool, env_file: Path) -> None:
+    """Put the message of dead letter ID into its inbox again.
 
     It comes behind all that is there already, and the dead letter is gone. Asked twice, it is
-    still done once.
+    still done once. With --all, exits with 1 when some could not be.
     """
-    _operate("retry", env_file, letter, as_json=as_json)
+    if (letter is None) is not everything:
+        raise click.UsageError("give either the ID of a dead letter or --all")
+    if letter is None:
+        _operate("retry_all", env_file, as_json=as_json)
+    else:
+        _operate("retry", env_file, letter, as_json=as_json)
 
 
-@dead.command("drop")
+@dead.command("drop", epilog=_example('topicdesk dead drop 3 --why "spam"'))
 @dead_argument
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@why_option
 @json_option
 @env_file_option
-def dead_drop(*, letter: int, yes: bool, as_json: bool, env_file: Path) -> None:
-    """Remove dead letter ID for good, after a question."""
-    if not yes:
-        click.confirm(f"Drop dead letter {letter} for good?", abort=True, err=True)
-    _operate("drop", env_file, letter, as_json=as_json)
+def dead_drop(*, letter: int, why: str, as_json: bool, env_file: Path) -> None:
+    """Remove dead letter ID for good.
+
+    Its ticket's log keeps that, why, and your login name. The desk's letters have no log.
+    """
+    _operate("drop", env_file, letter, why, as_json=as_json)
 
 
 def _operate(name: str, env_file: Path, *args: Any, as_json: bool, raw: bool = False) -> None:

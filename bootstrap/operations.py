@@ -3,7 +3,7 @@
 import getpass
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Final
 
@@ -24,6 +24,9 @@ from storage.tolerant import Tolerant
 
 EMBEDDED: Final = KeptOptions(busy_wait_s=0.2)
 """A program that holds the data is joined, not waited for."""
+
+NEWS: Final = frozenset(["operator_moved", "operator_released", "dead_retried"])
+"""Changes that leave the ticket's owner something to do."""
 
 UNKNOWN_RELATION: Final = ("42P01", "42703")
 """SQLSTATEs of a table or column that is not there: the schema is older than the program."""
@@ -53,7 +56,7 @@ async def poke(settings: StorageSettings, form: Form, ticket: int) -> str:
         change = await _operations(engine).poke(TicketId(ticket))
     if change.tell is None:
         raise OperationError(f"ticket {ticket} has no living owner, and no node is up")
-    heard = await _hint(settings, change)
+    heard = await _hint(settings, change.tell, [TicketId(ticket)])
     if not heard:
         why = "Redis does not answer" if heard is None else "it does not listen"
         raise OperationError(
@@ -62,8 +65,8 @@ async def poke(settings: StorageSettings, form: Form, ticket: int) -> str:
     return form.change(change, heard=heard)
 
 
-async def move(settings: StorageSettings, form: Form, ticket: int, node: str) -> str:
-    """Gives the ticket to a node that is up."""
+async def move(settings: StorageSettings, form: Form, ticket: int, node: str | None) -> str:
+    """Gives the ticket to a node that is up: that one, or the idlest of the others."""
     return await _changed(settings, form, lambda does: does.move(TicketId(ticket), node))
 
 
@@ -95,9 +98,35 @@ async def retry(settings: StorageSettings, form: Form, dead: int) -> str:
     return await _changed(settings, form, lambda does: does.retry(dead))
 
 
-async def drop(settings: StorageSettings, form: Form, dead: int) -> str:
+async def retry_all(settings: StorageSettings, form: Form) -> str:
+    """Retries every dead letter, oldest first, each by itself.
+
+    Raises:
+        OperationError: Some were kept; the others are retried nevertheless.
+    """
+    done: list[int] = []
+    kept: list[str] = []
+    async with _database(settings) as engine:
+        operations, tell = _operations(engine), dict[str, set[TicketId]]()
+        for dead in await Inspection(engine).dead_ids():
+            try:
+                change = await operations.retry(dead)
+            except OperationError as error:
+                kept.append(str(error))
+                continue
+            done.append(dead)
+            if change.tell is not None and change.ticket_id is not None:
+                tell.setdefault(change.tell, set()).add(change.ticket_id)
+    for owner, tickets in tell.items():
+        await _hint(settings, owner, sorted(tickets))
+    if kept:
+        raise OperationError("; ".join([f"{len(done)} retried, {len(kept)} not", *kept]))
+    return form.retried(done)
+
+
+async def drop(settings: StorageSettings, form: Form, dead: int, why: str) -> str:
     """Removes a dead letter."""
-    return await _changed(settings, form, lambda does: does.drop(dead))
+    return await _changed(settings, form, lambda does: does.drop(dead, why))
 
 
 async def _changed(
@@ -106,12 +135,10 @@ async def _changed(
     """Makes a change, and tells the owner, who would find it a second later without that."""
     async with _database(settings) as engine:
         change = await work(_operations(engine))
-    heard = await _hint(settings, change) if _is_news(change) else None
+    heard = None
+    if change.action in NEWS and change.tell is not None and change.ticket_id is not None:
+        heard = await _hint(settings, change.tell, [change.ticket_id])
     return form.change(change, heard=heard)
-
-
-def _is_news(change: Change) -> bool:
-    return change.action in {"operator_moved", "operator_released", "dead_retried"}
 
 
 def _operations(engine: AsyncEngine) -> Operations:
@@ -162,22 +189,19 @@ async def _dsn(settings: StorageSettings, stack: AsyncExitStack) -> str:
         return dsn
 
 
-async def _hint(settings: StorageSettings, change: Change) -> bool | None:
-    """Tells the run of a change that somebody waits for it; ``None`` when Redis is away.
+async def _hint(settings: StorageSettings, owner: str, tickets: Sequence[TicketId]) -> bool | None:
+    """Tells a run to look at its tickets; ``None`` when Redis is away.
 
     ``False``: nobody was there to hear it.
     """
-    if change.tell is None or change.ticket_id is None:
-        return False
     external = settings.redis
     url = running_valkey(settings.data_dir) if external is None else external.get_secret_value()
     if url is None:
         return None
-    channel, tickets = f"own:{change.tell}", json.dumps([change.ticket_id])
     async with aclosing(create_redis(RedisOptions(url=url, pool_size=1))) as redis:
 
         async def publish() -> int | None:
-            return int(await redis.publish(channel, tickets))
+            return int(await redis.publish(f"own:{owner}", json.dumps(tickets)))
 
         heard = await Tolerant()(publish, None)
     return None if heard is None else heard > 0

@@ -126,6 +126,15 @@ class Form:
             sentence += f" {change.tell} was told."
         return _line(self._note(sentence) or "")
 
+    def retried(self, letters: Sequence[int]) -> str:
+        """What was done with all dead letters."""
+        if self.as_json:
+            return _json({"retried": list(letters)})
+        if not letters:
+            return "There are no dead letters."
+        count = len(letters)
+        return f"{count} dead letter{'s were' if count > 1 else ' was'} put into the inbox again."
+
     # --- what is hidden ---------------------------------------------------------------------
 
     def _words(self, words: str | None) -> str | None:
@@ -175,7 +184,7 @@ def _sentence(change: Change) -> str:
         case "dead_retried":
             return f"Dead letter {what['dead_id']} was put into the inbox of {place} again."
         case "dead_dropped":
-            return f"Dead letter {what['dead_id']} of {place} was dropped."
+            return f"Dead letter {what['dead_id']} of {place} was dropped: {what['why']}"
         case action:
             raise AssertionError(action)
 
