@@ -25,7 +25,7 @@ from bootstrap.outside import reach_servers, reach_telegram
 from bootstrap.roles import while_holding
 from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus
-from bootstrap.watchdog import Watchdog
+from bootstrap.watchdog import Watchdog, end_within
 from bot.delivery import Delivery
 from bot.webhook_setup import remove_webhook, set_webhook
 from supervisor.node import Node
@@ -35,6 +35,9 @@ from web.server import serve
 from web.webhook import App, Webhook, WebhookOptions
 
 log = structlog.get_logger(__name__)
+
+STOP_S = 14.0
+"""Service managers wait 10 to 30 seconds before they kill; in good order it takes a tenth."""
 
 STOP_WEB_S = 3.0
 """Requests under way are a few milliseconds long; streams are told to end."""
@@ -59,7 +62,7 @@ async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
     With ``end_with_parent`` also until standard input ends, as it does with the process that
     holds its other side.
     """
-    async with started(settings) as application:
+    async with started(settings, stop_within_s=STOP_S) as application:
         mode = application.status.mode
         log.info("ready", url=application.url, mode=mode, pid=os.getpid())
         async with anyio.create_task_group() as group:
@@ -80,12 +83,15 @@ async def _until_parent_ends(serving: anyio.CancelScope) -> None:
 
 
 @asynccontextmanager
-async def started(settings: Settings) -> AsyncIterator[Application]:
+async def started(
+    settings: Settings, *, stop_within_s: float | None = None
+) -> AsyncIterator[Application]:
     """One node, running; leaving the block drains and stops it.
 
     Start: servers, schema, bot; the node registers; then what works on tickets, then the ways in.
     Stop: no further updates are asked for, the node finishes what is under way and gives its
     tickets to others, the web server closes last. What is stored and not done waits in Postgres.
+    The process ends when that takes longer than ``stop_within_s``; embedded servers come after it.
     """
     async with AsyncExitStack() as stack:
         engine, redis = await reach_servers(settings, stack)
@@ -103,6 +109,8 @@ async def started(settings: Settings) -> AsyncIterator[Application]:
                 delivery=built.delivery,
                 status=built.status,
             )
+            if stop_within_s is not None:
+                stack.callback(end_within(stop_within_s))
             await running.stop()
             group.cancel_scope.cancel()
 

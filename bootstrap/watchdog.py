@@ -64,6 +64,24 @@ class Watchdog:
                 return
 
 
+def end_within(seconds: float) -> Callable[[], None]:
+    """Ends the process, as if all were done, unless the returned function is called in time.
+
+    For a stop that something holds up which does not answer: whoever stops a program is promised
+    an end, and what has not been said by then is as safe as after a SIGKILL.
+    """
+
+    def end() -> None:
+        sys.stderr.write("topicdesk: not everything could be ended in good order\n")
+        sys.stderr.flush()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    return timer.cancel
+
+
 def _end() -> None:
     """Says where every thread stands, and ends at once: nothing of the loop can be asked."""
     sys.stderr.write("topicdesk: the loop stood still; this process ends\n")

@@ -120,7 +120,9 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         raise
 
 
-async def unit[Result](work: Callable[[], Awaitable[Result]]) -> Result:
+async def unit[Result](
+    work: Callable[[], Awaitable[Result]], timeout_s: float = UNIT_TIMEOUT_S
+) -> Result:
     """Runs a unit of work to its end although the caller may be cancelled meanwhile.
 
     A connection that is torn out of a statement cannot be used again, and a half-sent COMMIT
@@ -131,6 +133,6 @@ async def unit[Result](work: Callable[[], Awaitable[Result]]) -> Result:
         Transient: It took too long, or Postgres is away.
     """
     await anyio.lowlevel.checkpoint_if_cancelled()
-    with anyio.move_on_after(UNIT_TIMEOUT_S, shield=True):
+    with anyio.move_on_after(timeout_s, shield=True):
         return await work()
     raise Transient("Postgres did not answer in time")

@@ -347,8 +347,9 @@ class Node:
                     await self._give_away()
         except (Transient, TimeoutError) as error:
             self._reporter.warning("drain_cut_short", error=str(error) or type(error).__name__)
-        await self._worker.stop_turns()
-        await self._sender.stop()
+        with anyio.move_on_after(options.end_s):  # what Postgres holds back ends with the process
+            await self._worker.stop_turns()
+            await self._sender.stop()
         await self._end()
 
     async def _end(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 from lab.chaos.checker import judge, missing
 from lab.chaos.history import History
 from lab.chaos.load import Load, LoadOptions
+from lab.chaos.nodes import Node, NodeState
 from lab.chaos.proxy import FINE, Conditions
 from lab.chaos.stage import Stage, staged
 from lab.chaos.watch import Watch
@@ -27,6 +28,9 @@ WAIT_S = 60.0
 """For what must come about; it takes a second or two."""
 
 SETTLE_S = 60.0
+
+STOP_S = 15.0
+"""What the program promises for its end."""
 
 
 @pytest.fixture
@@ -58,8 +62,11 @@ class Desk:
         found: dict[str, tuple[int, str]] = {}
         async with aiohttp.ClientSession() as session:
             for node in self.stage.nodes.values():
-                async with session.get(f"{node.url}/readyz") as answer:
-                    found[node.name] = answer.status, await answer.text()
+                try:
+                    async with session.get(f"{node.url}/readyz") as answer:
+                        found[node.name] = answer.status, await answer.text()
+                except aiohttp.ClientConnectionError:
+                    found[node.name] = 0, "not listening"
         return found
 
     async def all_ready(self) -> bool:
@@ -146,13 +153,13 @@ async def redis_refuses(desk: Desk) -> AsyncIterator[None]:
 
 
 async def test_without_redis_messages_go_on_and_no_ticket_moves(tmp_path: Path) -> None:
-    """Flushed, then away for longer than a lease lasts, in two ways; then killed three times."""
+    """Flushed, then away for longer than a lease lasts; then refusing; then killed three times."""
     async with talking(tmp_path) as desk:
         before = await desk.owners()
         await desk.stage.servers.flush_redis()
-        for away in (redis_hangs, redis_refuses):
+        for away, looks in ((redis_hangs, 4), (redis_refuses, 1)):
             async with away(desk):
-                for _ in range(4):
+                for _ in range(looks):
                     await desk.goes_on()
                     assert await desk.all_ready()
                     await anyio.sleep(4)
@@ -259,3 +266,24 @@ END_ALL_BUT = """
 
 def pids(connections: Sequence[asyncpg.Connection]) -> list[int]:
     return [connection.get_server_pid() for connection in connections]
+
+
+async def test_a_node_ends_in_time_although_postgres_hangs(tmp_path: Path) -> None:
+    async with talking(tmp_path) as desk:
+        [node, *_] = desk.stage.nodes.values()
+        desk.stage.servers.pause_postgres()
+        try:
+            await anyio.sleep(1)  # some turns are under way
+            node.terminate()
+            with anyio.fail_after(STOP_S):
+                await until(lambda: has_ended(node))
+            assert node.last_exit == 0
+        finally:
+            desk.stage.servers.resume_postgres()
+            node.release()
+        await until(desk.all_ready)
+        await desk.goes_on()
+
+
+async def has_ended(node: Node) -> bool:
+    return node.state is NodeState.DOWN
