@@ -9,7 +9,13 @@ import click
 from bootstrap.cli_shared import env_file_option, guarded, loaded, silence_logs
 from bootstrap.settings import load_storage_settings
 
-POSITIVE: Final = click.IntRange(1, 2**63 - 1)
+
+class _Number(click.IntRange):
+    name = "number"
+    """As what it says in a complaint."""
+
+
+POSITIVE: Final = _Number(1, 2**63 - 1)
 """Numbers of tickets and dead letters, as the database has them."""
 
 WHY_LENGTH_MAX: Final = 500
@@ -138,7 +144,7 @@ def dead() -> None:
 def dead_list(*, ticket: int | None, limit: int, raw: bool, as_json: bool, env_file: Path) -> None:
     """List dead letters, newest first.
 
-    Each with the last line of its error.
+    Each with the last line of its error, which may quote what people wrote.
     """
     _operate("dead_list", env_file, ticket, limit, as_json=as_json, raw=raw)
 
@@ -151,7 +157,7 @@ def dead_list(*, ticket: int | None, limit: int, raw: bool, as_json: bool, env_f
 def dead_show(*, letter: int, raw: bool, as_json: bool, env_file: Path) -> None:
     """Show dead letter ID with its message and its traceback.
 
-    Names and what people wrote are hidden unless --raw is given.
+    Names and what people wrote are hidden unless --raw is given; the traceback may quote them.
     """
     _operate("dead_show", env_file, letter, as_json=as_json, raw=raw)
 

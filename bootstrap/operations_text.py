@@ -180,7 +180,7 @@ def _sentence(change: Change) -> str:
         case "operator_quarantined":
             return f"{ticket} is in quarantine until it is released: {what['why']}"
         case "operator_released":
-            return f"{ticket} was released; it had been stopped: {what['why']}"
+            return f"{ticket} was released (it had been stopped: {what['why']})."
         case "dead_retried":
             return f"Dead letter {what['dead_id']} was put into the inbox of {place} again."
         case "dead_dropped":
