@@ -4,10 +4,18 @@ Nothing in Redis is needed for correctness. Whoever uses it goes through
 :class:`~storage.tolerant.Tolerant`, which answers "absent" while it is away.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import (
+    BlockingConnectionPool,
+    Connection,
+    Redis,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -31,6 +39,39 @@ class RedisOptions:
     """A connection that rested longer is pinged first: firewalls forget idle ones silently."""
 
 
+class _ToldOfLoss(AbstractConnection):
+    """uvloop raises RuntimeError for what is written to a connection that has just closed.
+
+    As any other loss of a connection it is an OSError here, so that the command is tried again
+    and whoever does without Redis learns of it.
+    """
+
+    async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+        try:
+            await super()._send_packed_command(command)
+        except RuntimeError as error:
+            raise ConnectionResetError(str(error)) from error
+
+
+class _Plain(_ToldOfLoss, Connection):
+    pass
+
+
+class _Tls(_ToldOfLoss, SSLConnection):
+    pass
+
+
+class _Unix(_ToldOfLoss, UnixDomainSocketConnection):
+    pass
+
+
+_CONNECTIONS: Final = {
+    Connection: _Plain,
+    SSLConnection: _Tls,
+    UnixDomainSocketConnection: _Unix,
+}
+
+
 def create_redis(options: RedisOptions) -> Redis:
     """A client whose connections are made when they are needed; call ``aclose()`` at the end.
 
@@ -51,4 +92,5 @@ def create_redis(options: RedisOptions) -> Redis:
         # Once more, at once: a restarted server leaves dead connections in the pool.
         retry=Retry(NoBackoff(), 1),
     )
+    pool.connection_class = _CONNECTIONS[pool.connection_class]
     return Redis.from_pool(pool)

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.from_thread import BlockingPortal
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
 from actors.errors import Transient
@@ -250,3 +252,24 @@ async def test_one_of_two_presses_goes_on_and_none_is_lost_without_redis(
     assert await locks.acquire(1, "as:1:2:3", "third")
     server.stop()
     assert await locks.acquire(1, "as:1:2:3", "fourth")
+
+
+def test_a_connection_that_closes_under_uvloop_is_a_lost_connection(server: Wedged) -> None:
+    """There a write to a closed connection is a RuntimeError, which nobody expects of Redis."""
+    server.go_on()
+
+    async def speaks() -> None:
+        redis = create_redis(RedisOptions(url=server.url))
+        try:
+            connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            assert connection._writer is not None
+            connection._writer.transport.abort()
+            await anyio.lowlevel.checkpoint()
+            with pytest.raises(RedisError):
+                await connection.send_command("PING")
+            await redis.connection_pool.release(connection)
+            assert await redis.ping() is True
+        finally:
+            await redis.aclose()
+
+    anyio.run(speaks, backend_options={"use_uvloop": True})
