@@ -17,6 +17,7 @@ from bootstrap.cli_shared import (
     FAILED,
     configure_logs,
     env_file_option,
+    example,
     guarded,
     loaded,
     silence_logs,
@@ -130,6 +131,14 @@ def doctor(env_file: Path) -> None:
     sys.exit(FAILED if "FAIL" in verdicts else 0)
 
 
+json_file_option = click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the figures there, too.",
+)
+
+
 @main.group(short_help="Measure on this machine.")
 def bench() -> None:
     """Measure on this machine, with a local Telegram and servers of its own."""
@@ -140,17 +149,70 @@ def bench() -> None:
 @click.option(
     "--messages", type=click.IntRange(min=1), default=5, show_default=True, help="Of each client."
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures there, too.",
-)
+@json_file_option
 def relay(*, clients: int, messages: int, json_file: Path | None) -> None:
     """From a client's message received to its copy made: rate, times, lost, doubled, disordered."""
     lab = _lab("lab.bench", "bench")
     with told():
         sys.exit(lab.relay(clients=clients, messages=messages, json_file=json_file))
+
+
+@bench.command(epilog=example("topicdesk bench takeover --tickets 10000 --tickets 100000"))
+@click.option(
+    "--tickets",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=[10_000],
+    show_default=True,
+    help="How many; may be given several times.",
+)
+@json_file_option
+def takeover(*, tickets: tuple[int, ...], json_file: Path | None) -> None:
+    """From a node declared dead to its tickets claimed by another: time, memory, the loop's stops.
+
+    Exits with 1 when a goal is missed: 10 s, 1,000 bytes a ticket, no stop over 50 ms.
+    """
+    lab = _lab("lab.bench_takeover", "bench")
+    with told():
+        sys.exit(lab.takeover(tickets=tickets, json_file=json_file))
+
+
+@main.command(short_help="Break everything on purpose, and check that nothing is lost.")
+@click.option("--minutes", type=click.FloatRange(0.1, 1440), default=2.0, show_default=True)
+@click.option("--nodes", type=click.IntRange(1, 16), default=3, show_default=True)
+@click.option("--clients", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option(
+    "--faults",
+    metavar="KINDS",
+    default="all",
+    show_default=True,
+    help="Of kill,pause,redis,postgres,network,telegram,burst; or none.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Breaks the same at the same times.")
+@click.option(
+    "--updates",
+    type=click.Choice(["webhook", "polling"]),
+    help="How they reach the nodes; the seed draws it if not given.",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write a page with a time line there.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def chaos(*, faults: str, **options: Any) -> None:
+    """Break nodes, servers and links while people write, and check that nothing is lost.
+
+    Runs nodes, Postgres, Valkey and a local Telegram on this machine, all of which end with it.
+    Exits with 0 only when every message arrived, in order, and nothing twice without a cause.
+    """
+    lab = _lab("lab.chaos.cli", "chaos")
+    try:
+        families = lab.families_in(faults)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--faults") from error
+    with told():
+        sys.exit(lab.main(families=families, **options))
 
 
 main.add_command(tickets)

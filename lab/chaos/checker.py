@@ -125,6 +125,20 @@ def missing(history: History) -> int:
     return sum(1 for _ in _lost(history.said, arrivals))
 
 
+def owed_over_time(history: History) -> list[tuple[float, int]]:
+    """How many copies people waited for, at each time at which that changed."""
+    arrivals = _arrivals(_streams(history))
+    changes: Counter[float] = Counter()
+    for said in history.said:
+        for place in said.places:
+            changes[said.at] += 1
+            at = arrivals.get(((said.who, place), said.number))
+            if at is not None:
+                changes[max(at, said.at)] -= 1
+    owed = 0
+    return [(at, owed := owed + changes[at]) for at in sorted(changes)]
+
+
 # --- what arrived ---------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from lab.chaos.nodes import NodeState, resent_in
 from lab.chaos.servers import Servers
 from lab.chaos.stage import Stage, staged
 from lab.chaos.watch import Watch
+from lab.processes import DidNotStart
 
 SETTLE_MAX_S: Final = 150.0
 """For all to arrive once nothing is broken any more. Behind it: an answer that came 31 s late is
@@ -115,7 +116,7 @@ async def run_chaos(options: ChaosOptions, folder: Path, progress: Progress) -> 
     """Runs it; everything has ended when this returns, also by a cancel.
 
     Raises:
-        TimeoutError: The nodes or the first tickets did not come up while nothing was broken.
+        DidNotStart: Nodes or tickets did not come up while nothing was broken.
     """
     history = progress.history
     async with staged(
@@ -125,7 +126,10 @@ async def run_chaos(options: ChaosOptions, folder: Path, progress: Progress) -> 
         load = Load(stage.lab, history, LoadOptions(clients=options.clients), options.seed)
         watch = Watch(stage.lab, history, lambda: load.client_ids)
         progress.phase = "opening tickets"
-        await load.open()
+        try:
+            await load.open()
+        except TimeoutError as error:
+            raise DidNotStart(f"no ticket was opened, with nothing broken: {error}") from error
         async with anyio.create_task_group() as watching:
             watching.start_soon(watch.run)
             await _broken(options, stage, load, progress)

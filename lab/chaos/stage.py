@@ -3,7 +3,7 @@
 import json
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from lab.chaos.faults import SERVICES
 from lab.chaos.nodes import Node
 from lab.chaos.proxy import Address, Link, Tcp
 from lab.chaos.servers import Servers
-from lab.processes import free_port
+from lab.processes import DidNotStart, free_port
 from lab.telegram.client import LabClient
 
 UP_TIMEOUT_S: Final = 90.0
@@ -51,7 +51,7 @@ async def staged(folder: Path, *, nodes: int, webhook: bool, seed: int) -> Async
     """Starts all of it; begins when every node is ready.
 
     Raises:
-        TimeoutError: A node is not ready in time; its log in ``folder`` says why.
+        DidNotStart: A node is not ready in time; its log in ``folder`` says why.
     """
     async with AsyncExitStack() as stack:
         telegram = await stack.enter_async_context(_telegram(seed))
@@ -170,7 +170,10 @@ def _settings(
     }
 
 
-async def _until_ready(nodes: Any) -> None:
-    with anyio.fail_after(UP_TIMEOUT_S):
+async def _until_ready(nodes: Collection[Node]) -> None:
+    with anyio.move_on_after(UP_TIMEOUT_S):
         while not all(node.is_ready for node in nodes):  # noqa: ASYNC110 - processes tell nobody
             await anyio.sleep(LOOK_S)
+        return
+    silent = ", ".join(node.name for node in nodes if not node.is_ready)
+    raise DidNotStart(f"not ready after {UP_TIMEOUT_S:g} s: {silent}")
