@@ -124,6 +124,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot)
         give_up=give_up,
         reporter=reporter,
         jitter=SystemRandom().random,
+        mailroom=mailroom,
     )
     mailroom.target = Router(runtime, hints, lambda: run().owner)
     by_webhook = settings.webhook_url is not None

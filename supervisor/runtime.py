@@ -10,7 +10,15 @@ from anyio.abc import TaskStatus
 from actors.errors import CorruptSnapshot, Fenced, Quarantined, Transient
 from actors.ids import TicketId
 from actors.messages import Envelope
-from actors.ports import CommitOutcome, CommitStatus, DeliveryHints, LoadedTicket, TicketStore, Turn
+from actors.ports import (
+    CommitOutcome,
+    CommitStatus,
+    DeliveryHints,
+    LoadedTicket,
+    Mailroom,
+    TicketStore,
+    Turn,
+)
 from supervisor.actor import ActorStatus, TicketActor
 from supervisor.circuit import Circuit
 from supervisor.committer import GroupCommitter
@@ -28,8 +36,9 @@ class Runtime:
     """Runs the actors of this node. One message of a ticket is handled at a time, in inbox order.
 
     ``decide`` and ``give_up`` are the workflow; ``store`` is where tickets live; ``hints`` hears of
-    lanes with new effects. Call :meth:`run` in a task group; :meth:`offer` may be called from the
-    same loop at any time, also before and after.
+    lanes with new effects, ``mailroom`` of messages for other tickets (without one it is itself).
+    Call :meth:`run` in a task group; :meth:`offer` may be called from the same loop at any time,
+    also before and after.
     """
 
     def __init__(
@@ -41,6 +50,7 @@ class Runtime:
         give_up: Decide,
         reporter: Reporter,
         jitter: Callable[[], float],
+        mailroom: Mailroom | None = None,
         options: RuntimeOptions | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
@@ -48,6 +58,7 @@ class Runtime:
         self._store = store
         self._hints = hints
         self._decide = decide
+        self._mailroom = mailroom or self
         self._reporter = reporter
         self._clock = clock
         self._directory = Directory(self._options)
@@ -326,7 +337,7 @@ class Runtime:
         if outcome.lanes:
             self._hints.wake(outcome.lanes)
         if outcome.rerouted:
-            self.offer(outcome.rerouted)
+            self._mailroom.offer(outcome.rerouted)
 
     def _rest(self, actor: TicketActor) -> None:
         """After a good turn: to the back of the queue, to sleep, or out of the directory."""

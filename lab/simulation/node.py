@@ -177,6 +177,7 @@ class Machine:
             give_up=around.decisions.give_up,
             reporter=reporter,
             jitter=rng.random,
+            mailroom=self,
             options=RUNTIME,
         )
         self.node = node_type(bugs)(

@@ -95,7 +95,8 @@ def test_run_reads_the_env_file_and_hands_the_settings_on(
 ) -> None:
     got: list[Settings] = []
 
-    async def run(settings: Settings) -> None:
+    async def run(settings: Settings, *, end_with_parent: bool) -> None:
+        assert not end_with_parent
         got.append(settings)
         structlog.get_logger().error("failed", address=f"https://h/bot{TOKEN}/getMe")
 
@@ -109,6 +110,19 @@ def test_run_reads_the_env_file_and_hands_the_settings_on(
     assert TOKEN not in shown.stderr
 
 
+def test_run_with_nodes_starts_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[tuple[int, Path]] = []
+
+    async def run_nodes(settings: Settings, count: int, env_file: Path) -> None:
+        assert settings.main_group_id
+        got.append((count, env_file))
+
+    pretend(monkeypatch, "bootstrap.cluster", run_nodes=run_nodes)
+    assert command("run", "--nodes", "3", "--env-file", "my.env", env=GOOD).exit_code == 0
+    assert got == [(3, Path("my.env"))]
+    assert command("run", "--nodes", "0", env=GOOD).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
@@ -120,7 +134,7 @@ def test_run_reads_the_env_file_and_hands_the_settings_on(
 def test_what_ends_a_run_is_told_in_words(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, says: str
 ) -> None:
-    async def run(settings: Settings) -> None:
+    async def run(settings: Settings, *, end_with_parent: bool) -> None:
         raise error
 
     pretend(monkeypatch, "bootstrap.app", run=run)
