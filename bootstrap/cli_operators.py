@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from bootstrap.cli_shared import env_file_option, guarded, loaded, silence_logs
+from bootstrap.cli_shared import env_file_option, example, guarded, loaded, silence_logs
 from bootstrap.settings import load_storage_settings
 
 
@@ -41,11 +41,6 @@ why_option = click.option(
 )
 
 
-def _example(*lines: str) -> str:
-    """The end of a command's help, its lines as they stand."""
-    return "\n  ".join(["\b\nExample:" if len(lines) == 1 else "\b\nExamples:", *lines])
-
-
 @click.group(short_help="Look at a ticket, move it, stop it, let it go on.")
 def tickets() -> None:
     """Look at a ticket and put it right by hand, while topicdesk runs or not.
@@ -55,7 +50,7 @@ def tickets() -> None:
     """
 
 
-@tickets.command("show", epilog=_example("topicdesk tickets show 7"))
+@tickets.command("show", epilog=example("topicdesk tickets show 7"))
 @ticket_argument
 @raw_option
 @json_option
@@ -69,7 +64,7 @@ def tickets_show(*, ticket: int, raw: bool, as_json: bool, env_file: Path) -> No
     _operate("show", env_file, ticket, as_json=as_json, raw=raw)
 
 
-@tickets.command("poke", epilog=_example("topicdesk tickets poke 7"))
+@tickets.command("poke", epilog=example("topicdesk tickets poke 7"))
 @ticket_argument
 @json_option
 @env_file_option
@@ -83,7 +78,7 @@ def tickets_poke(*, ticket: int, as_json: bool, env_file: Path) -> None:
 
 
 @tickets.command(
-    "move", epilog=_example("topicdesk tickets move 7 --to desk-2", "topicdesk tickets move 7")
+    "move", epilog=example("topicdesk tickets move 7 --to desk-2", "topicdesk tickets move 7")
 )
 @ticket_argument
 @click.option("--to", "node", metavar="NODE", help="Its NODE_NAME; must be up.")
@@ -99,7 +94,7 @@ def tickets_move(*, ticket: int, node: str | None, as_json: bool, env_file: Path
 
 
 @tickets.command(
-    "quarantine", epilog=_example('topicdesk tickets quarantine 7 --why "answers itself"')
+    "quarantine", epilog=example('topicdesk tickets quarantine 7 --why "answers itself"')
 )
 @ticket_argument
 @why_option
@@ -113,7 +108,7 @@ def tickets_quarantine(*, ticket: int, why: str, as_json: bool, env_file: Path) 
     _operate("quarantine", env_file, ticket, why, as_json=as_json)
 
 
-@tickets.command("release", epilog=_example("topicdesk tickets release 7"))
+@tickets.command("release", epilog=example("topicdesk tickets release 7"))
 @ticket_argument
 @json_option
 @env_file_option
@@ -133,7 +128,7 @@ def dead() -> None:
     """
 
 
-@dead.command("list", epilog=_example("topicdesk dead list --ticket 7"))
+@dead.command("list", epilog=example("topicdesk dead list --ticket 7"))
 @click.option("--ticket", metavar="N", type=POSITIVE, help="Only of this ticket.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest."
@@ -149,7 +144,7 @@ def dead_list(*, ticket: int | None, limit: int, raw: bool, as_json: bool, env_f
     _operate("dead_list", env_file, ticket, limit, as_json=as_json, raw=raw)
 
 
-@dead.command("show", epilog=_example("topicdesk dead show 3"))
+@dead.command("show", epilog=example("topicdesk dead show 3"))
 @dead_argument
 @raw_option
 @json_option
@@ -162,7 +157,7 @@ def dead_show(*, letter: int, raw: bool, as_json: bool, env_file: Path) -> None:
     _operate("dead_show", env_file, letter, as_json=as_json, raw=raw)
 
 
-@dead.command("retry", epilog=_example("topicdesk dead retry 3", "topicdesk dead retry --all"))
+@dead.command("retry", epilog=example("topicdesk dead retry 3", "topicdesk dead retry --all"))
 @click.argument("letter", metavar="[ID]", type=POSITIVE, required=False)
 @click.option("--all", "everything", is_flag=True, help="Every dead letter, oldest first.")
 @json_option
@@ -181,7 +176,7 @@ def dead_retry(*, letter: int | None, everything: bool, as_json: bool, env_file:
         _operate("retry", env_file, letter, as_json=as_json)
 
 
-@dead.command("drop", epilog=_example('topicdesk dead drop 3 --why "spam"'))
+@dead.command("drop", epilog=example('topicdesk dead drop 3 --why "spam"'))
 @dead_argument
 @why_option
 @json_option

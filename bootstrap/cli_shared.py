@@ -27,6 +27,11 @@ env_file_option = click.option(
 )
 
 
+def example(*lines: str) -> str:
+    """The end of a command's help, its lines as they stand."""
+    return "\n  ".join(["\b\nExample:" if len(lines) == 1 else "\b\nExamples:", *lines])
+
+
 def loaded[S: StorageSettings](
     load: Callable[[Mapping[str, str], Path | None], S], env_file: Path
 ) -> S:
