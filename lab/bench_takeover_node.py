@@ -29,8 +29,8 @@ TICK_S: Final = 0.001
 """The ticker wants to run so often; how late it does is how long the loop stood."""
 
 SETTLED_S: Final = 3.3
-"""After its start. The program has its connections by then, and has just looked who lives: the worst
-moment for a death, of which it hears at its next look."""
+"""After its start. It has its connections by then, and has just looked who lives: the worst moment
+for a death, of which it hears at its next look."""
 
 TAKEN_WITHIN_S: Final = 120.0
 """No takeover that is worth a figure takes longer."""

@@ -78,7 +78,7 @@ class RuntimeOptions:
     """Turns within the window before there is a verdict."""
 
     idle_timeout_s: float = 600.0
-    """After this long without mail a ticket's state leaves memory; its directory entry stays."""
+    """After this long without mail a ticket's state leaves memory; its number stays."""
 
     drain_timeout_s: float = 10.0
     """How long running turns may take to finish when the program stops."""

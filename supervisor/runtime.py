@@ -151,6 +151,7 @@ class Runtime:
 
     def forget(self, tickets: Sequence[TicketId]) -> None:
         """Lets go of tickets that are another run's now; one whose turn is under way is fenced."""
+        self._directory.forget_asleep(tickets)
         for ticket_id in tickets:
             actor = self._directory.find(ticket_id)
             if actor is not None and actor not in self._gate:
@@ -158,6 +159,7 @@ class Runtime:
 
     def forget_all(self) -> None:
         """Lets go of everything: this run owns nothing any more."""
+        self._directory.forget_asleep()
         self.forget([actor.ticket_id for actor in self._directory])
 
     def stats(self) -> RuntimeStats:
@@ -353,8 +355,7 @@ class Runtime:
 
     def _revived(self, tickets: Sequence[TicketId]) -> None:
         """Tickets that are this run's now: their state is read when they have mail."""
-        for ticket_id in tickets:
-            self._directory.find_or_add(ticket_id)
+        self._directory.add_asleep(tickets)
         self._hints.look()
 
     def _found(self, tickets: Sequence[TicketId]) -> None:
@@ -376,11 +377,11 @@ class Runtime:
     def _chill_idle(self) -> None:
         """Lets go of states that nobody has needed for a while."""
         before = self._clock() - self._options.idle_timeout_s
-        for actor in self._directory:
-            if (
-                actor.loaded is not None
-                and actor.status is ActorStatus.IDLE
-                and actor.last_used < before
-            ):
+        for actor in list(self._directory):
+            if actor.status is not ActorStatus.IDLE or actor.last_used >= before:
+                continue
+            if not actor.has_failed:
+                self._directory.put_to_sleep(actor)
+            elif actor.loaded is not None:
                 actor.chill()
                 actor.mailbox.behind = False
