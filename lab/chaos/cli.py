@@ -8,12 +8,12 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import anyio
 import click
+import orjson
 from rich.console import Console
 
 from lab.chaos.faults import FAMILIES
@@ -105,8 +105,8 @@ def _keep(outcome: Outcome, folder: Path) -> None:
     """Beside the logs: all that it takes to find out why."""
     (folder / "verdict.json").write_text(_json(outcome), "utf-8")
     (folder / "report.html").write_text(as_html(outcome), "utf-8")
-    history = json.dumps(asdict(outcome.history))
-    (folder / "history.json").write_text(history, "utf-8")
+    history = orjson.dumps(outcome.history, option=orjson.OPT_NON_STR_KEYS)
+    (folder / "history.json").write_bytes(history)
 
 
 def _json(outcome: Outcome) -> str:
