@@ -140,7 +140,7 @@ async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -
     await parts.start(group, "runtime", built.runtime.run)
     await parts.start(group, "delivery", built.delivery.run)
     await parts.start(group, "hints out", hints.send)
-    listen = partial(hints.listen, lambda: node.identity.owner, built.runtime.look)
+    listen = partial(hints.listen, lambda: node.identity.owner, node.told)
     await parts.start(group, "hints in", listen)
     await parts.start(group, "intake", built.intake.run)
     desk = partial(while_holding, node, Role.DESK, built.desk.run)

@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 
 from actors.errors import Transient
 from actors.ids import TicketId
-from actors.nodes import Hints, Leases, NodeIdentity, NodeStatus, NodeStore, Role
+from actors.nodes import Hints, Leases, NodeIdentity, NodeRecord, NodeStatus, NodeStore, Role
 from supervisor.options import NodeOptions
 from supervisor.reporter import Reporter
 
@@ -43,6 +43,7 @@ class Worker(Protocol):
     async def stop_turns(self) -> None: ...
     def forget(self, tickets: Sequence[TicketId]) -> None: ...
     def forget_all(self) -> None: ...
+    def look(self, tickets: Sequence[TicketId]) -> None: ...
     def look_for_orphans(self) -> None: ...
 
 
@@ -103,7 +104,7 @@ class Node:
         self._vacancy = anyio.Event()
         """Set when a role may be free."""
         self._known_dead: frozenset[str] = frozenset()
-        self._others: tuple[str, ...] = ()
+        self._others: tuple[NodeRecord, ...] = ()
         self.declared_dead = 0
         """Runs of others that this node found dead, since its start."""
 
@@ -134,6 +135,13 @@ class Node:
     async def role_changed(self) -> None:
         """Waits until a role may have come or gone."""
         await self._roles_changed.wait()
+
+    def told(self, tickets: Sequence[TicketId]) -> None:
+        """Hears a hint of another run: tickets with mail, or none: a role is free."""
+        if tickets:
+            self._worker.look(tickets)
+        else:
+            self._vacancy.set()
 
     # --- its life ---------------------------------------------------------------------------
 
@@ -256,7 +264,8 @@ class Node:
                 if self._clock() - read_at >= options.beat_interval_s:
                     await self._read_nodes()
                     read_at = self._clock()
-                expired = await self._leases.expired(self._others) if self._others else ()
+                names = [other.name for other in self._others]
+                expired = await self._leases.expired(names) if names else ()
                 if expired is None or expired:
                     await self._judge()
             except Transient as error:
@@ -267,10 +276,10 @@ class Node:
         records = await self._store.nodes()
         dead = frozenset(r.owner for r in records if not r.is_alive)
         others = [r for r in records if r.is_alive and r.owner != self._identity.owner]
-        self._others = tuple(r.name for r in others)
+        self._others = tuple(others)
         if dead - self._known_dead:
             self._worker.look_for_orphans()
-            self._roles_changed_now()
+            self._vacancy.set()
         self._known_dead = dead
         if any(r.beat_age_s > self._options.lease_s for r in others):
             await self._judge()
@@ -339,6 +348,8 @@ class Node:
             with anyio.fail_after(options.drain_s):
                 await self._store.beat(self._identity, NodeStatus.DRAINING)
                 await self._store.leave_roles(self._identity)
+                for other in self._others:
+                    self._hints.tell(other.owner, ())
                 await anyio.sleep(options.settle_s if self._busy() else 0)
                 await self._give_away()
                 await self._worker.turns_ended()

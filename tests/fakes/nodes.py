@@ -172,6 +172,9 @@ class FakeWorker:
     def forget_all(self) -> None:
         self.notes.append("forget all")
 
+    def look(self, tickets: Sequence[TicketId]) -> None:
+        self.notes.append(f"look {list(tickets)}")
+
     def look_for_orphans(self) -> None:
         self.notes.append("orphans")
 

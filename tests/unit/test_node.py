@@ -235,6 +235,26 @@ async def test_a_role_is_one_nodes_and_moves_when_that_node_dies() -> None:
                 await b.node.role_changed()
 
 
+async def test_a_node_that_ends_tells_the_others_that_its_roles_are_free() -> None:
+    place = Place()
+    async with living(place, "a", "b") as [a, b]:
+        await anyio.sleep(30)
+        await a.node.drain()
+        assert (b.owner, ()) in place.hints.told
+        assert not b.node.holds(Role.POLLING)
+        b.node.told(())
+        with anyio.fail_after(0.5):
+            while not (b.node.holds(Role.POLLING) and b.node.holds(Role.DESK)):
+                await b.node.role_changed()
+
+
+async def test_tickets_that_another_run_hints_at_are_looked_at() -> None:
+    place = Place()
+    async with living(place, "a") as [a]:
+        a.node.told([TicketId(3)])
+        assert "look [3]" in a.worker.notes
+
+
 async def test_a_paused_node_holds_no_role() -> None:
     place = Place()
     async with living(place, "a") as [a]:
