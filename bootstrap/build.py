@@ -4,13 +4,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import SystemRandom
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import structlog
 from aiogram import Bot
 from aiogram.fsm.storage.base import DefaultKeyBuilder
 from aiogram.fsm.storage.redis import RedisStorage
-from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.ids import ChatId, UserId
@@ -40,6 +40,7 @@ from storage.marks import RedisMarks
 from storage.nodes import PostgresNodes
 from storage.outbox import PostgresOutbox
 from storage.queries import TicketQueries
+from storage.redis import AnyRedis
 from storage.sheets import SheetsDirectory, SheetsOptions, TelegramDirectory
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tickets import PostgresTicketStore
@@ -48,6 +49,9 @@ from storage.topic_book import PostgresTopicBook
 from supervisor.node import Node
 from supervisor.router import Router
 from supervisor.runtime import Runtime
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 FSM_TTL_S = 600
 """A question of the desk that nobody answers is forgotten."""
@@ -85,7 +89,7 @@ class PresentRun:
         return self._identity
 
 
-async def build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot) -> Parts:
+async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: Bot) -> Parts:
     """Makes every part. The roster in Postgres is brought in line with the settings first."""
     me = await bot.me()
     main_chat_id = ChatId(settings.main_group_id)
@@ -146,7 +150,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot)
         main_chat_id=main_chat_id,
         admin_ids=admin_ids,
         storage=RedisStorage(
-            redis,
+            cast("Redis", redis),  # single keys, got and set: a cluster does as well
             key_builder=DefaultKeyBuilder(prefix="fsm"),
             state_ttl=FSM_TTL_S,
             data_ttl=FSM_TTL_S,
@@ -197,7 +201,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot)
 
 
 async def _roster(
-    settings: Settings, engine: AsyncEngine, redis: Redis, tolerant: Tolerant
+    settings: Settings, engine: AsyncEngine, redis: AnyRedis, tolerant: Tolerant
 ) -> CachedRoster:
     """The technicians: the settings say who they are, the table remembers all there ever were."""
     technicians = TechnicianTable(engine)

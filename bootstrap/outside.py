@@ -5,8 +5,6 @@ from contextlib import AsyncExitStack
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramUnauthorizedError
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import TopicdeskError
@@ -15,7 +13,8 @@ from bot.api import ApiOptions, create_bot
 from storage import migrate
 from storage.embedded import embedded_postgres, embedded_valkey
 from storage.postgres import PostgresOptions, create_engine
-from storage.redis import RedisOptions, create_redis
+from storage.redis import AnyRedis, RedisOptions, create_redis
+from storage.tolerant import AWAY
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +23,7 @@ class WrongBot(TopicdeskError):
     """Telegram does not know the bot."""
 
 
-async def reach_servers(settings: Settings, stack: AsyncExitStack) -> tuple[AsyncEngine, Redis]:
+async def reach_servers(settings: Settings, stack: AsyncExitStack) -> tuple[AsyncEngine, AnyRedis]:
     """Postgres at head and Redis, embedded where no others are named."""
     if settings.database is not None:
         dsn = settings.database.get_secret_value()
@@ -49,11 +48,11 @@ async def reach_servers(settings: Settings, stack: AsyncExitStack) -> tuple[Asyn
     return engine, redis
 
 
-async def _warm(redis: Redis) -> None:
+async def _warm(redis: AnyRedis) -> None:
     """Connects before anybody needs an answer quickly: the first one is the slowest."""
     try:
         await redis.ping()
-    except (RedisError, OSError, TimeoutError) as error:
+    except AWAY as error:
         log.warning("redis_away", error=type(error).__name__)
 
 

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 import anyio
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,6 +21,8 @@ from bot.intake import Intake
 from bot.polling import Poller
 from storage.outbox import Backlog, PostgresOutbox
 from storage.queries import TicketQueries
+from storage.redis import AnyRedis
+from storage.tolerant import AWAY
 from supervisor.node import Node, NodeState
 from supervisor.runtime import Runtime
 from web.status import Health, StatusSnapshot
@@ -68,7 +68,7 @@ class LiveStatus:
         engine: AsyncEngine,
         outbox: PostgresOutbox,
         queries: TicketQueries,
-        redis: Redis,
+        redis: AnyRedis,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
         self.mode = "webhook" if poller is None else "polling"
@@ -163,7 +163,7 @@ class LiveStatus:
         try:
             with anyio.fail_after(PROBE_TIMEOUT_S):
                 await ask()
-        except (SQLAlchemyError, RedisError, Transient, OSError, TimeoutError) as error:
+        except (SQLAlchemyError, Transient, *AWAY) as error:
             return Health(ok=False, detail=type(error).__name__)
         return Health(ok=True, detail=_milliseconds(time.perf_counter() - asked_at))
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import anyio
 import structlog
 from anyio.abc import TaskStatus
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from actors.ids import TicketId
-from storage.tolerant import Tolerant
+from storage.redis import AnyRedis
+from storage.redis_many import look_again
+from storage.tolerant import AWAY, Tolerant
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ RETRY_S = 1.0
 class RedisHints:
     """Implements :class:`actors.nodes.Hints`: one channel per run, ``own:<owner>``."""
 
-    def __init__(self, redis: Redis, tolerant: Tolerant) -> None:
+    def __init__(self, redis: AnyRedis, tolerant: Tolerant) -> None:
         self._redis = redis
         self._tolerant = tolerant
         self._waiting: defaultdict[str, set[TicketId]] = defaultdict(set)
@@ -65,7 +65,7 @@ class RedisHints:
         while True:
             try:
                 await self._listen_as(owner, receive)
-            except (RedisError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 log.debug("hints_off", error=type(error).__name__)
                 await anyio.sleep(RETRY_S)
 
@@ -73,6 +73,7 @@ class RedisHints:
         self, owner: Callable[[], str], receive: Callable[[Sequence[TicketId]], None]
     ) -> None:
         name = owner()
+        await look_again(self._redis)
         async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(_channel(name))
             while owner() == name:

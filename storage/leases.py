@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
-
 from actors.nodes import NodeIdentity
+from storage.redis import AnyRedis
 from storage.tolerant import Tolerant
 
 _EXTEND = """
@@ -30,7 +29,7 @@ return 0
 class RedisLeases:
     """Implements :class:`actors.nodes.Leases`: ``lease:<name>`` holds the run's incarnation."""
 
-    def __init__(self, redis: Redis, tolerant: Tolerant) -> None:
+    def __init__(self, redis: AnyRedis, tolerant: Tolerant) -> None:
         self._tolerant = tolerant
         self._redis = redis
         self._extend = redis.register_script(_EXTEND)
