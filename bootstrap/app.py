@@ -39,6 +39,9 @@ log = structlog.get_logger(__name__)
 STOP_S = 14.0
 """Service managers wait 10 to 30 seconds before they kill; in good order it takes a tenth."""
 
+WEB_GRACE_S = 2.0
+"""How long updates are still taken after readiness went off: balancers look once a second."""
+
 STOP_WEB_S = 3.0
 """Requests under way are a few milliseconds long; streams are told to end."""
 
@@ -127,9 +130,11 @@ class _Running:
 
     async def stop(self) -> None:
         self.built.status.stopping()
+        open_until = anyio.current_time() + (WEB_GRACE_S if self.built.poller is None else 0)
         for part in self.ways_in:
             await part.cancel()
         await self.built.node.drain()
+        await anyio.sleep_until(open_until)
         self.web_closing.set()
         await self.web.join(STOP_WEB_S)
 

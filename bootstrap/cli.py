@@ -157,6 +157,25 @@ def relay(*, clients: int, messages: int, json_file: Path | None) -> None:
         sys.exit(lab.relay(clients=clients, messages=messages, json_file=json_file))
 
 
+@bench.command(epilog=example("topicdesk bench failover --clients 30 --polling"))
+@click.option("--nodes", type=click.IntRange(2, 9), default=3, show_default=True)
+@click.option("--clients", type=click.IntRange(1, 500), default=30, show_default=True)
+@click.option("--polling", is_flag=True, help="Updates by long polling instead of by webhook.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the figures there, too.",
+)
+def failover(*, nodes: int, clients: int, polling: bool, json_file: Path | None) -> None:
+    """How long people wait when a node is killed, and when all are restarted in turn."""
+    lab = _lab("lab.bench_failover", "bench")
+    with told():
+        sys.exit(
+            lab.failover(nodes=nodes, clients=clients, webhook=not polling, json_file=json_file)
+        )
+
+
 @bench.command(epilog=example("topicdesk bench takeover --tickets 10000 --tickets 100000"))
 @click.option(
     "--tickets",
