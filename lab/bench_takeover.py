@@ -82,6 +82,8 @@ class TakeoverReport:
     base_mb: float
     longest_stop_ms: float
     longest_busy_ms: float
+    load_before: float
+    """Processes that wanted a core in the minute before: figures of a busy machine are its own."""
 
     @property
     def is_clean(self) -> bool:
@@ -112,6 +114,7 @@ async def measure(tickets: int) -> TakeoverReport:
     Raises:
         ChildFailed: The node did not come to an end.
     """
+    load = os.getloadavg()[0]
     folder = Path(tempfile.mkdtemp(prefix="topicdesk-takeover-"))
     try:
         async with (
@@ -129,7 +132,7 @@ async def measure(tickets: int) -> TakeoverReport:
             taken = await _child({**settings, **servers}, folder / "node.log")
     finally:
         await anyio.to_thread.run_sync(shutil.rmtree, folder, True)  # noqa: FBT003
-    return report_of(tickets, taken)
+    return report_of(tickets, taken, load)
 
 
 async def fill(engine: AsyncEngine, tickets: int) -> None:
@@ -154,7 +157,7 @@ async def fill(engine: AsyncEngine, tickets: int) -> None:
         await plain.execute(text("CHECKPOINT"))
 
 
-def report_of(tickets: int, taken: Taken) -> TakeoverReport:
+def report_of(tickets: int, taken: Taken, load: float) -> TakeoverReport:
     """The figures as they are told: pure."""
     taking = taken.claimed_s - taken.noticed_s
     return TakeoverReport(
@@ -167,6 +170,7 @@ def report_of(tickets: int, taken: Taken) -> TakeoverReport:
         base_mb=round(taken.base_bytes / 1e6, 1),
         longest_stop_ms=taken.stop_ms,
         longest_busy_ms=taken.busy_ms,
+        load_before=round(load, 1),
     )
 
 

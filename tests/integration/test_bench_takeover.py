@@ -49,7 +49,7 @@ async def test_what_is_filled_is_claimed_and_read_by_the_program(engine: AsyncEn
 
 
 def test_the_figures_are_of_the_taking_without_the_noticing() -> None:
-    report = report_of(1000, taken())
+    report = report_of(1000, taken(), 0.5)
     assert (report.per_second, report.bytes_per_ticket, report.seconds) == (500.0, 500, 3.0)
     assert report.is_clean
 
@@ -60,7 +60,7 @@ def test_the_figures_are_of_the_taking_without_the_noticing() -> None:
     ids=str,
 )
 def test_each_goal_can_be_missed(missed: dict[str, float]) -> None:
-    assert not report_of(1000, taken(**missed)).is_clean
+    assert not report_of(1000, taken(**missed), 0.5).is_clean
 
 
 @pytest.mark.processes
