@@ -74,6 +74,7 @@ def _figures(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "messages", f"{verdict.messages} in {verdict.tickets} tickets, {verdict.seconds:.0f} s"
     yield "arrived", f"{verdict.arrived} of {verdict.expected} copies"
     yield "lost", str(verdict.lost)
+    yield "buttons in vain", f"{verdict.undone} of {verdict.deeds}"
     yield "doubled", _doubled(outcome)
     yield "out of order", str(verdict.out_of_order)
     yield "stale commits", str(verdict.stale_commits)

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ import asyncpg
 
 from lab.chaos.checker import Verdict, judge, missing
 from lab.chaos.faults import FAMILIES, Planned, plan
-from lab.chaos.history import History, Ledger
+from lab.chaos.history import Deed, History, Ledger
 from lab.chaos.load import Load, LoadOptions
 from lab.chaos.nemesis import Nemesis
 from lab.chaos.nodes import NodeState, resent_in
@@ -140,6 +140,7 @@ async def run_chaos(options: ChaosOptions, folder: Path, progress: Progress) -> 
         await watch.look()
         history.ledger = await stage.servers.ledger()
         history.resent = await _resent(stage)
+        history.undone = _undone(history, await stage.lab.world())
         verdict = judge(history)
         nodes = tuple(
             NodeTale(
@@ -189,6 +190,25 @@ async def _ledger(servers: Servers) -> Ledger | None:
     with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return await servers.ledger()
     return None
+
+
+def _undone(history: History, world: Mapping[str, Any]) -> list[Deed]:
+    """Deeds that the topics of the main group do not show."""
+    topics = {
+        (chat["id"], topic["thread_id"]): topic
+        for chat in world["chats"]
+        for topic in chat.get("topics") or ()
+    }
+    return [
+        deed
+        for deed in history.deeds
+        if not _is_shown(deed, topics.get((deed.chat, deed.thread), {}))
+    ]
+
+
+def _is_shown(deed: Deed, topic: Mapping[str, Any]) -> bool:
+    has_technician = "@" in topic.get("name", "")
+    return has_technician and (deed.what != "closed" or bool(topic["closed"]))
 
 
 async def _resent(stage: Stage) -> Counter[int]:
