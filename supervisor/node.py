@@ -268,6 +268,8 @@ class Node:
                 expired = await self._leases.expired(names) if names else ()
                 if expired is None or expired:
                     await self._judge()
+                if expired:  # another may have declared it dead: its tickets are to be had
+                    await self._read_nodes()
             except Transient as error:
                 self._reporter.info("watch_waits", error=str(error))
             await anyio.sleep(options.watch_interval_s)
