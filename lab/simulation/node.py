@@ -18,6 +18,7 @@ from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
 from bot.texts import Texts
 from lab.simulation.bugs import Bug
+from lab.simulation.clock import PROCESS, VirtualTime
 from lab.simulation.decisions import Decisions
 from lab.simulation.inbox import MemoryInbox, MemoryTopicBook
 from lab.simulation.mistakes import inbox_of, node_options, node_type, told
@@ -59,6 +60,7 @@ class Surroundings:
     bus: Bus
     roster: tuple[Technician, ...]
     decisions: Decisions
+    time: VirtualTime
     spawn: Callable[..., object]
     """Starts what may outlive whoever started it."""
     leased: Leased
@@ -228,6 +230,7 @@ class Machine:
 
     async def run(self) -> None:
         """Runs until it is killed or has been drained."""
+        PROCESS.set(self._process)
         try:
             with self._scope:
                 async with anyio.create_task_group() as group:

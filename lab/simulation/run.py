@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import anyio
-import trio
-import trio.testing
 
 from lab.simulation.bugs import Bug
+from lab.simulation.clock import VirtualTime, run_virtually
 from lab.simulation.plan import Plan, draw
 from lab.simulation.replay import check_rest, unsettled
-from lab.simulation.stage import build, deterministic, quiet
+from lab.simulation.stage import build, quiet
 from lab.simulation.trace import Trace, Violation
 from lab.simulation.troubles import Troubles
 
@@ -46,16 +45,14 @@ def simulate(seed: int, hours: float, bugs: frozenset[Bug] = frozenset()) -> Out
 
 def play(plan: Plan, bugs: frozenset[Bug] = frozenset()) -> Outcome:
     """Runs a plan."""
-    with deterministic(plan.seed), quiet():
-        return trio.run(
-            partial(_main, plan, bugs), clock=trio.testing.MockClock(autojump_threshold=0)
-        )
+    with quiet():
+        return run_virtually(plan.seed, partial(_main, plan, bugs))
 
 
-async def _main(plan: Plan, bugs: frozenset[Bug]) -> Outcome:
+async def _main(plan: Plan, bugs: frozenset[Bug], time: VirtualTime) -> Outcome:
     settled_s = 0.0
     async with anyio.create_task_group() as group:
-        stage = build(plan, group, bugs=bugs)
+        stage = build(plan, group, time, bugs=bugs)
         fleet, town, trace, world = stage.fleet, stage.town, stage.trace, stage.world
         for name in fleet.names:
             fleet.start(name)

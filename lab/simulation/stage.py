@@ -1,4 +1,4 @@
-"""Everything that a run needs, put together; and trio made to do as the seed says."""
+"""Everything that a run needs, put together."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import anyio
 import structlog
-import trio
 from anyio.abc import TaskGroup
 
 from actors.ids import ChatId, TechnicianId, UserId
 from actors.messages import Technician
 from lab.simulation.bugs import Bug
 from lab.simulation.checkers import Checkers
+from lab.simulation.clock import VirtualTime
 from lab.simulation.decisions import Decisions
 from lab.simulation.network import Bus, Life, Weather
 from lab.simulation.node import Fleet, Surroundings
@@ -24,8 +24,6 @@ from lab.simulation.trace import Trace
 from lab.simulation.world import World
 
 MAIN_CHAT = ChatId(-1000)
-
-_SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +43,7 @@ class Stage:
 def build(
     plan: Plan,
     group: TaskGroup,
+    time: VirtualTime,
     *,
     bugs: frozenset[Bug] = frozenset(),
     watch: Callable[[Life, str], object] = lambda _life, _what: None,
@@ -71,6 +70,7 @@ def build(
         bus=Bus(plan, weather, group),
         roster=roster,
         decisions=Decisions(),
+        time=time,
         spawn=group.start_soon,
         leased=checkers.leased,
         handled=checkers.handled,
@@ -107,20 +107,6 @@ def _technician(number: int) -> Technician:
         chat_id=ChatId(-2001 - number),
         user_id=UserId(1001 + number),
     )
-
-
-@contextmanager
-def deterministic(seed: int) -> Iterator[None]:
-    """Lets the seed alone decide in which order trio runs tasks that are ready."""
-    core = trio._core._run  # noqa: SLF001 - trio has no public name for it
-    state, allowed = core._r.getstate(), getattr(core, _SWITCH)  # noqa: SLF001
-    setattr(core, _SWITCH, True)  # it is declared final
-    core._r.seed(seed)  # noqa: SLF001
-    try:
-        yield
-    finally:
-        setattr(core, _SWITCH, allowed)
-        core._r.setstate(state)  # noqa: SLF001
 
 
 @contextmanager

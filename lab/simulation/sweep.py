@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
-import trio
-import trio.testing
 
 from lab.simulation.bugs import Bug
+from lab.simulation.clock import VirtualTime, run_virtually
 from lab.simulation.network import Life
 from lab.simulation.picture import Picture, picture
 from lab.simulation.plan import FaultKind, Plan
@@ -15,7 +14,7 @@ from lab.simulation.replay import check_rest
 from lab.simulation.rows import SendState
 from lab.simulation.scenarios import Scenario
 from lab.simulation.script import Script, Stuck
-from lab.simulation.stage import Stage, build, deterministic, quiet
+from lab.simulation.stage import Stage, build, quiet
 from lab.simulation.trace import Trace, Violation
 
 SETTLES = "a scenario comes to its end, whatever crashed in it"
@@ -71,17 +70,16 @@ def play(scenario: Scenario, crash_at: int = 0, bugs: frozenset[Bug] = frozenset
         thinking_s=1.0,
         burst=0.0,
     )
-    with deterministic(plan.seed), quiet():
-        return trio.run(
-            partial(_main, plan, scenario, crash_at, bugs),
-            clock=trio.testing.MockClock(autojump_threshold=0),
-        )
+    with quiet():
+        return run_virtually(plan.seed, partial(_main, plan, scenario, crash_at, bugs))
 
 
-async def _main(plan: Plan, scenario: Scenario, crash_at: int, bugs: frozenset[Bug]) -> Played:
+async def _main(
+    plan: Plan, scenario: Scenario, crash_at: int, bugs: frozenset[Bug], time: VirtualTime
+) -> Played:
     points = Points(crash_at=crash_at)
     async with anyio.create_task_group() as group:
-        stage = points.stage = build(plan, group, bugs=bugs, watch=points.watch)
+        stage = points.stage = build(plan, group, time, bugs=bugs, watch=points.watch)
         script = Script(stage)
         try:
             await script.start("node-1")
