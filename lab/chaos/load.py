@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
@@ -33,7 +33,8 @@ class LoadOptions:
     """Nobody writes faster, however few there are."""
     assigned_share: float = 0.4
     """Of the clients, those who have a technician; there the staff writes, too."""
-    newcomers: NewcomerOptions = field(default_factory=NewcomerOptions)
+    newcomer_every_s: float = 4.0
+    """A new client comes while everything is broken: the ticket is opened and closed then."""
     burst: int = 5
     """Messages of each client in a burst."""
 
@@ -50,7 +51,8 @@ class Load:
         self._voice = Voice(lab, history)
         self._over = anyio.Event()
         coming = random.Random(f"newcomers {seed}")
-        self._newcomers = Newcomers(lab, history, options.newcomers, coming, self._pause)
+        newcomers = NewcomerOptions(every_s=options.newcomer_every_s)
+        self._newcomers = Newcomers(lab, history, newcomers, coming, self._pause)
 
     @property
     def client_ids(self) -> Sequence[int]:
