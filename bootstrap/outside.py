@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 
+import anyio
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramUnauthorizedError
@@ -12,11 +13,24 @@ from bootstrap.settings import Settings
 from bot.api import ApiOptions, create_bot
 from storage import migrate
 from storage.embedded import embedded_postgres, embedded_valkey
-from storage.postgres import PostgresOptions, create_engine
+from storage.postgres import PostgresOptions, create_engine, is_transient
 from storage.redis import AnyRedis, RedisOptions, create_redis
 from storage.tolerant import AWAY
 
 log = structlog.get_logger(__name__)
+
+
+POSTGRES_WAIT_S = 60.0
+"""A failover or a restart is over by then; longer than that, somebody must look."""
+
+POSTGRES_LOOK_S = 1.0
+
+ANSWER_S = 10.0
+"""For one small question, a connection included; a link that swallows all must not hold a start."""
+
+
+class PostgresAway(TopicdeskError):
+    """Postgres did not come back while a start waited for it."""
 
 
 class WrongBot(TopicdeskError):
@@ -24,7 +38,11 @@ class WrongBot(TopicdeskError):
 
 
 async def reach_servers(settings: Settings, stack: AsyncExitStack) -> tuple[AsyncEngine, AnyRedis]:
-    """Postgres at head and Redis, embedded where no others are named."""
+    """Postgres at head and Redis, embedded where no others are named.
+
+    Raises:
+        PostgresAway: Postgres stayed away.
+    """
     if settings.database is not None:
         dsn = settings.database.get_secret_value()
     else:
@@ -43,9 +61,35 @@ async def reach_servers(settings: Settings, stack: AsyncExitStack) -> tuple[Asyn
     stack.push_async_callback(engine.dispose)
     redis = create_redis(RedisOptions(url=url))
     stack.push_async_callback(redis.aclose)
-    await migrate.upgrade(engine)
+    await _at_head(engine)
     await _warm(redis)
     return engine, redis
+
+
+async def _at_head(engine: AsyncEngine) -> None:
+    """Brings the schema to head; waits for a Postgres that is away, as a running node would.
+
+    A schema that is there already is left without waiting for those who migrate.
+
+    Raises:
+        PostgresAway: It stayed away.
+    """
+    deadline = anyio.current_time() + POSTGRES_WAIT_S
+    while True:
+        try:
+            with anyio.fail_after(ANSWER_S):
+                is_there = await migrate.current(engine) == migrate.head()
+            if not is_there:
+                await migrate.upgrade(engine)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            if anyio.current_time() > deadline:
+                raise PostgresAway("Postgres cannot be reached; see `topicdesk doctor`") from error
+            log.warning("postgres_away", error=type(error).__name__)
+            await anyio.sleep(POSTGRES_LOOK_S)
+        else:
+            return
 
 
 async def _warm(redis: AnyRedis) -> None:
