@@ -84,6 +84,8 @@ class Newcomers:
             self._voice.owe_all(person, Place(group), time.time())
             person.places = (Place(MAIN_GROUP_ID), Place(group))
             await self._voice.say(person, self._options.more)
+            # Two topics have no order between them: what follows goes to the next ticket's.
+            await self._arrived(person, MAIN_GROUP_ID)
             await self._arrived(person, group)
             await self._press(main, CLOSE)
             self._history.deeds.append(
