@@ -17,9 +17,10 @@ from lab.simulation.plan import draw
 from lab.simulation.redis import MemoryLeases
 from storage.hints import RedisHints
 from storage.leases import RedisLeases
-from storage.redis import RedisOptions, create_redis
+from storage.redis import RedisOptions
 from storage.tolerant import Tolerant
 from tests.fakes.nodes import a_run
+from tests.fakes.redis import single_redis
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +94,7 @@ async def backing(url: str | None) -> AsyncIterator[Backing]:
         if url is None:
             yield MemoryBacking(group)
         else:
-            client = create_redis(RedisOptions(url=url))
+            client = single_redis(RedisOptions(url=url))
             made = RedisBacking(client, group)
             await made.start()
             yield made
