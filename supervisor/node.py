@@ -6,6 +6,7 @@ stands it goes on; otherwise it drops everything and begins a new run.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol
 
@@ -120,6 +121,11 @@ class Node:
         return self._state
 
     @property
+    def _is_ending(self) -> bool:
+        """Whether this node gives away or has given away all it had; no run follows."""
+        return self._state in {NodeState.DRAINING, NodeState.ENDED}
+
+    @property
     def beat_age_s(self) -> float:
         """Seconds since the last beat that Postgres took."""
         return self._clock() - self._beat_at
@@ -156,8 +162,8 @@ class Node:
             task_status.started()
 
     async def _begin(self) -> None:
-        """Registers the present run and serves."""
-        while True:
+        """Registers the present run and serves, unless it is told to end meanwhile."""
+        while not self._is_ending:
             began = self._clock()
             try:
                 await self._store.register(self._identity)
@@ -166,6 +172,10 @@ class Node:
                 await anyio.sleep(self._options.watch_interval_s)
             else:
                 break
+        if self._is_ending:
+            with suppress(Transient):  # it came too late; nobody is to hand it tickets
+                await self._store.retire(self._identity)
+            return
         self._beat_at = self._well_since = began
         self._state = NodeState.SERVING
         self._reporter.info("node_registered", run=self._identity.owner)
@@ -181,6 +191,8 @@ class Node:
         await self._worker.stop_turns()
         self._worker.forget_all()
         self._set_roles(set())
+        if self._is_ending:
+            return
         self._state = NodeState.STARTING
         self._identity = self._new_run()
         await self._begin()
@@ -188,7 +200,7 @@ class Node:
     async def _beat_on(self) -> None:
         """Counted from where the last beat began: a slow one leaves little of its licence."""
         interval_s = self._options.beat_interval_s
-        while True:
+        while self._state is not NodeState.ENDED:
             began = self._clock()
             if not self._is_wedged():
                 await self._beat()
@@ -206,8 +218,10 @@ class Node:
             self._well_since = self._clock()
             self._reporter.warning("beat_failed", error=str(error) or type(error).__name__)
             return
+        if self._state is NodeState.ENDED:
+            return
         if not stands:
-            if not draining:
+            if not self._is_ending:
                 await self._begin_anew()
             return
         self._beat_at = began

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -282,6 +282,32 @@ async def test_a_drain_gives_idle_tickets_at_once_and_busy_ones_when_they_are_do
         assert place.store.records["a"].status is NodeStatus.DEAD
         assert Role.POLLING not in place.store.roles or b.node.holds(Role.POLLING)
         assert "a" not in place.leases.until
+
+
+async def test_a_node_that_has_ended_never_begins_anew() -> None:
+    """Its process lives a little longer, to close its connections; a beat may fall due then."""
+    place = Place()
+    async with living(place, "a", "b") as [a, b]:
+        await a.node.drain()
+        await anyio.sleep(3 * OPTIONS.beat_interval_s)
+        assert state(a) == "ended"
+        assert place.store.records["a"].status is NodeStatus.DEAD
+        assert "a" not in place.leases.until
+        assert state(b) == "serving"
+
+
+@pytest.mark.parametrize("after_s", [n / 4 for n in range(9)])
+async def test_a_node_told_to_end_while_it_begins_anew_leaves_no_run_behind(after_s: float) -> None:
+    place = Place()
+    async with living(place, "a") as [a]:
+        place.store.slowness_s = 0.5
+        record = place.store.records["a"]
+        place.store.records["a"] = replace(record, status=NodeStatus.DEAD)
+        await anyio.sleep(OPTIONS.beat_interval_s + after_s)
+        await a.node.drain()
+        await anyio.sleep(3 * OPTIONS.beat_interval_s)
+        assert state(a) == "ended"
+        assert place.store.records["a"].status is NodeStatus.DEAD
 
 
 async def test_a_drain_does_not_wait_for_ever() -> None:
