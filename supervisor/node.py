@@ -5,10 +5,9 @@ it pauses, then stops, before others may declare it dead. When it comes back and
 stands it goes on; otherwise it drops everything and begins a new run.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskStatus
@@ -16,6 +15,7 @@ from anyio.abc import TaskStatus
 from actors.errors import Transient
 from actors.ids import TicketId
 from actors.nodes import Hints, Leases, NodeIdentity, NodeRecord, NodeStatus, NodeStore, Role
+from supervisor.node_parts import Sender, Worker
 from supervisor.options import NodeOptions
 from supervisor.reporter import Reporter
 
@@ -29,37 +29,6 @@ class NodeState(StrEnum):
     """Its last beat is too old: it starts nothing, and holds what it has."""
     DRAINING = "draining"
     ENDED = "ended"
-
-
-class Worker(Protocol):
-    """The runtime, as its node sees it."""
-
-    @property
-    def busy(self) -> Collection[TicketId]: ...
-    @property
-    def progress(self) -> int: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    async def turns_ended(self) -> None: ...
-    async def stop_turns(self) -> None: ...
-    def forget(self, tickets: Sequence[TicketId]) -> None: ...
-    def forget_all(self) -> None: ...
-    def look(self, tickets: Sequence[TicketId]) -> None: ...
-    def look_for_orphans(self) -> None: ...
-
-
-class Sender(Protocol):
-    """Delivery, as its node sees it."""
-
-    @property
-    def busy(self) -> Collection[TicketId]:
-        """Tickets of which a call is under way."""
-
-    def drain(self) -> None:
-        """Begins no further call."""
-
-    async def stop(self) -> None:
-        """Cuts off the calls under way and waits for their end."""
 
 
 class Node:
