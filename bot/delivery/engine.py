@@ -200,9 +200,10 @@ class Delivery:
         """Starts the call of the lane that is next, as soon as pace and bound allow."""
         while not self._draining:
             self._work = anyio.Event()
-            lane = None
-            if self._counters.in_flight < self._options.in_flight_max:
-                lane = self._lanes.pop(self._clock())
+            if self._counters.in_flight >= self._options.in_flight_max:
+                await self._work.wait()  # for a call to end, whatever lane's time has come
+                continue
+            lane = self._lanes.pop(self._clock())
             if lane is None:
                 await self._wait_for_work()
                 continue

@@ -268,6 +268,28 @@ async def test_429_pauses_that_chat_for_as_long_as_asked_and_no_other(post: Post
     assert (stats.possible_doubles, stats.pauses) == (0, 1)
 
 
+async def test_a_lane_whose_pause_is_over_waits_idly_while_all_calls_are_taken(post: Post) -> None:
+    looks = 0
+
+    def clock() -> float:
+        nonlocal looks
+        looks += 1
+        assert looks < 1000, "it looks at the clock instead of waiting"
+        return anyio.current_time()
+
+    post.api.script[CopyMessage].append(too_many(5))
+    async with post.running(options=DeliveryOptions(in_flight_max=1), clock=clock) as delivery:
+        post.outbox.add(copy(1), client=501)
+        await until(lambda: post.api.copied == [1])
+        post.api.hold()
+        delivery.wake(post.outbox.lanes(post.outbox.add(copy(2), client=502)))
+        await until(lambda: post.api.copied == [1, 2])
+        await anyio.sleep(20)
+        post.api.release()
+        await post.settled()
+    assert post.api.copied == [1, 2, 1]
+
+
 async def test_429_in_one_topic_pauses_the_other_topics_of_its_group(post: Post) -> None:
     post.topic(7, 70)
     post.topic(8, 80)
