@@ -21,6 +21,11 @@ WAITING_MAX = 10_000
 LISTEN_S = 1.0
 """How long one wait for a message lasts before it is looked whether the run is another now."""
 
+ASKED_AFTER = 3
+SILENT_MAX = 5
+"""Waits without a word, after which the server is asked for one, and after which it is given up:
+a machine that is gone closes no connection."""
+
 RETRY_S = 1.0
 """A Redis that is back is listened to again within this time."""
 
@@ -76,10 +81,16 @@ class RedisHints:
         await look_again(self._redis)
         async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(_channel(name))
+            silent = 0
             while owner() == name:
                 message = await channel.get_message(timeout=LISTEN_S)
-                if message is not None:
+                silent = silent + 1 if message is None else 0
+                if message is not None and message["type"] == "message":
                     receive(_tickets(message["data"]))
+                elif silent == ASKED_AFTER:
+                    await channel.ping()
+                elif silent > SILENT_MAX:
+                    raise TimeoutError("no answer")
 
     async def _publish(self, owner: str, tickets: Sequence[TicketId]) -> None:
         async def command() -> None:

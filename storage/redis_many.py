@@ -136,12 +136,17 @@ class _Cluster(RedisCluster):
     ) -> RedisCluster:
         """Finds the servers, by the names in the settings when none of the known ones answers."""
         more = additional_startup_nodes_info or []
-        return await super().initialize([*more, *self._written], last_failed_node_name)
+        return await super().initialize([*more, *self._forgotten()], last_failed_node_name)
+
+    def _forgotten(self) -> list[tuple[str, int]]:
+        """Servers of the settings that are no longer among the known ones."""
+        known = self.nodes_manager.startup_nodes
+        return [(host, port) for host, port in self._written if f"{host}:{port}" not in known]
 
     async def look_again(self) -> None:
         """Asks anew which server holds what."""
         await self.initialize()
-        await self.nodes_manager.initialize(self._written)
+        await self.nodes_manager.initialize(self._forgotten())
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Closes what redis-py leaves open after an error; takes the argument of ``Redis``."""
