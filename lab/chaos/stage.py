@@ -75,7 +75,7 @@ async def staged(folder: Path, *, nodes: int, webhook: bool, seed: int) -> Async
             group.start_soon(node.keep)
             group.start_soon(node.watch)
             if front is not None:
-                group.start_soon(_leave_out, front, node)
+                group.start_soon(_leave_out, front, node, found)
         await _until_ready(found.values())
         try:
             yield Stage(
@@ -119,11 +119,16 @@ async def _linked(
 
 
 async def _front(stack: AsyncExitStack, nodes: Mapping[str, Node]) -> Link:
-    """Passes the webhook's connections on, each to the next node that is ready."""
+    """Passes the webhook's connections on, each to the next node that is ready.
+
+    When none is, to any: a node that cannot store says when to come again, which is better than
+    a refusal, after which Telegram waits longer and longer.
+    """
     turn = count()
 
     def rotated() -> Sequence[Address]:
-        ready: list[Address] = [Tcp(node.port) for node in nodes.values() if node.is_ready]
+        up = _ready(nodes.values()) or list(nodes.values())
+        ready: list[Address] = [Tcp(node.port) for node in up]
         first = next(turn) % max(len(ready), 1)
         return ready[first:] + ready[:first]
 
@@ -132,11 +137,18 @@ async def _front(stack: AsyncExitStack, nodes: Mapping[str, Node]) -> Link:
     return front
 
 
-async def _leave_out(front: Link, node: Node) -> None:
-    """Tears the front's connections to a node that is not ready: they would wait for it."""
+def _ready(nodes: Collection[Node]) -> list[Node]:
+    return [node for node in nodes if node.is_ready]
+
+
+async def _leave_out(front: Link, node: Node, others: Mapping[str, Node]) -> None:
+    """Tears the front's connections to a node that is not ready, if another is.
+
+    They would wait for it.
+    """
     while True:
         await anyio.sleep(LOOK_S)
-        if not node.is_ready:
+        if not node.is_ready and _ready(others.values()):
             front.reset(Tcp(node.port))
 
 
