@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 
 import anyio
 from anyio.abc import TaskGroup
@@ -44,6 +45,9 @@ ACCEPT_S = 5.0
 
 AGAIN_S = 0.5
 """And pauses so long before it does."""
+
+LATE_S = 20.0
+"""A late update comes up to so long after it should have."""
 
 TOGETHER_MAX = 5
 """Updates of one chat that a node may take in at once."""
@@ -132,7 +136,14 @@ class Town:
     async def _acts(self, rng: random.Random, act: Callable[[], Awaitable[None]]) -> None:
         while True:
             await anyio.sleep(rng.expovariate(1 / self._plan.thinking_s))
-            await act()
+            now = anyio.current_time()
+            begins = self._plan.quiet_until(now)
+            if begins == inf:
+                return
+            if begins > now:
+                await anyio.sleep(begins - now)
+            else:
+                await act()
 
     async def _client(self, number: int) -> None:
         rng = self._plan.rng(f"client {number}")
@@ -296,6 +307,9 @@ class Town:
                 self._filled[chat] = anyio.Event()
                 await self._filled[chat].wait()
             batch = [queue[n] for n in range(min(len(queue), rng.randint(1, TOGETHER_MAX)))]
+            if self._hits(rng, FaultKind.LATE):
+                await anyio.sleep(LATE_S * rng.random())
+                rng.shuffle(batch)
             self._busy += 1
             try:
                 taken = await self._told(rng, batch)
@@ -304,14 +318,23 @@ class Town:
             if not taken:
                 await anyio.sleep(AGAIN_S)
                 continue
-            if self._repeats(rng):
+            if self._hits(rng, FaultKind.REPEATS):
                 self._trace.note("telegram", f"repeats {batch[0].key}")
                 continue
-            for _ in batch:
-                queue.popleft()
+            for each in batch:
+                queue.remove(each)
+            if self._hits(rng, FaultKind.LATE):
+                self._group.start_soon(self._once_more, rng, batch)
 
-    def _repeats(self, rng: random.Random) -> bool:
-        if self._weather.calm or not self._plan.has(FaultKind.REPEATS):
+    async def _once_more(self, rng: random.Random, batch: list[Update]) -> None:
+        """Tells updates again that were taken long ago."""
+        await anyio.sleep(2 * LATE_S * rng.random())
+        if not self._weather.calm:
+            self._trace.note("telegram", f"repeats {batch[0].key} late")
+            await self._told(rng, batch)
+
+    def _hits(self, rng: random.Random, kind: FaultKind) -> bool:
+        if self._weather.calm or not self._plan.has(kind):
             return False
         return rng.random() < self._plan.rate * 3
 

@@ -62,7 +62,7 @@ async def _main(plan: Plan, bugs: frozenset[Bug], time: VirtualTime) -> Outcome:
             async with anyio.create_task_group() as busy:
                 busy.start_soon(town.live)
                 busy.start_soon(troubles.come)
-        troubles.end()
+        await troubles.end()
         began = anyio.current_time()
         with anyio.move_on_after(SETTLES_WITHIN_S):
             while not town.is_quiet or any(unsettled(world)):  # noqa: ASYNC110 - it is looked at
