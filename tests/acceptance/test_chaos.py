@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import psutil  # type: ignore[import-untyped]
@@ -23,6 +24,12 @@ END_S = 60.0
 """For all nodes to drain and the servers to end, on a machine that is busy."""
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """As the command: uvloop complains of sockets that are torn while in use."""
+    return "asyncio", {"use_uvloop": False}
 
 
 @pytest.mark.timeout(480)
