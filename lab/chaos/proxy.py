@@ -202,7 +202,8 @@ class Link:
                     return
                 await self._travel(way, len(data))
                 await sink.send(data)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError, RuntimeError):
+            # RuntimeError is uvloop's word for a stream that has just closed.
             connection.scope.cancel()  # one end is gone: the other is told by a reset
 
     async def _travel(self, way: Way, size: int) -> None:
