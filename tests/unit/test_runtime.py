@@ -470,9 +470,9 @@ async def test_a_ticket_that_is_handed_over_brings_what_it_has_to_send(
     store: MemoryTickets,
 ) -> None:
     """Delivery looks everywhere then, and not for each message of a ticket that was here."""
-    ticket, lanes = store.add(1), Lanes()
+    lanes = Lanes()
     async with running(store, lanes=lanes) as runtime:
-        looks = lanes.looks
+        ticket, looks = store.add(1), lanes.looks
         store.put(ticket, TimerFired(name="x"))
         runtime.look([ticket])
         assert lanes.looks == looks + 1
