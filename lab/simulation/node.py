@@ -52,6 +52,9 @@ TIGHT = {
 LAG_INTERVAL_S = 1.0
 """A loop of virtual time lags only where a run has it lag, and then for longer."""
 
+WATCH_INTERVAL_S = 2.0
+"""An hour of virtual time is long; a second more until a dead node is found changes nothing."""
+
 
 def runtime_options(plan: Plan) -> RuntimeOptions:
     """Short back-offs let a run settle soon after its faults."""
@@ -198,11 +201,12 @@ class Machine:
             outbox=outbox,
             call=self._call,
             calls=cast("Calls", self._rendered),
-            pace=Pace(PACE, anyio.current_time),
+            pace=Pace(PACE, around.time.now),
             marks=MemoryMarks(around.marks, around.weather, self.life),
             presses=NoPresses(),
             mailroom=self,
             options=delivery_options(around.plan),
+            clock=around.time.now,
         )
         self.runtime = Runtime(
             store=store,
@@ -213,6 +217,7 @@ class Machine:
             jitter=rng.random,
             mailroom=self,
             options=runtime_options(around.plan),
+            clock=around.time.now,
         )
         self.node = node_type(bugs)(
             new_run=self._new_run,
@@ -220,6 +225,7 @@ class Machine:
             leases=MemoryLeases(
                 around.leases,
                 lambda: around.weather.redis_away,
+                is_quiet=lambda: around.weather.quiet,
                 leased=around.leased,
                 life=self.life,
                 careless=Bug.STOLEN_LEASE in bugs,
@@ -228,7 +234,12 @@ class Machine:
             worker=self.runtime,
             sender=self.delivery,
             reporter=reporter,
-            options=replace(node_options(bugs), lag_interval_s=LAG_INTERVAL_S),
+            options=replace(
+                node_options(bugs),
+                lag_interval_s=LAG_INTERVAL_S,
+                watch_interval_s=WATCH_INTERVAL_S,
+            ),
+            clock=around.time.now,
         )
         self._router = Router(self.runtime, around.bus, lambda: self.node.identity.owner)
 

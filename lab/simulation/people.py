@@ -58,6 +58,12 @@ BURST_MAX = 40
 BACKLOG_MAX = 40
 """Who waits for so many messages to arrive writes no more: a run is not about overload."""
 
+STAFF_SHARE = 2
+"""The staff act half as often as all clients together, and each technician"""
+
+TECHNICIANS_SHARE = 4
+"""a quarter as often."""
+
 LONG = 120
 """A ticket with more messages is closed and not given to another: copying it all takes long."""
 
@@ -133,9 +139,12 @@ class Town:
 
     # --- minds ------------------------------------------------------------------------------
 
-    async def _acts(self, rng: random.Random, act: Callable[[], Awaitable[None]]) -> None:
+    async def _acts(
+        self, rng: random.Random, others: int, act: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Acts again and again; ``others`` of the kind do as well."""
         while True:
-            await anyio.sleep(rng.expovariate(1 / self._plan.thinking_s))
+            await anyio.sleep(rng.expovariate(1 / (self._plan.thinking_s * others)))
             now = anyio.current_time()
             begins = self._plan.quiet_until(now)
             if begins == inf:
@@ -166,7 +175,7 @@ class Town:
             for _ in range(times):
                 self._client_writes(rng, person)
 
-        await self._acts(rng, act)
+        await self._acts(rng, self._plan.clients, act)
 
     async def _staff(self) -> None:
         rng = self._plan.rng("staff")
@@ -179,13 +188,13 @@ class Town:
             thread = rng.choice(threads[-8:]).number
             topic = self._world.topics.find("thread", (chat, thread))
             deed = rng.random()
-            if topic is None or deed < 0.4:  # noqa: PLR2004
+            if topic is None or deed < 0.3:  # noqa: PLR2004
                 words = self._words(rng, STAFF.name)
                 posted = self._telegram.post(chat, words, thread=thread)
                 content = content_of(chat, posted.number, words)
                 wrote = StaffWrote(author=STAFF, content=content)
                 self.tell(chat, Update(number=0, message=wrote, thread=(chat, thread)))
-            elif deed < 0.75:  # noqa: PLR2004
+            elif deed < 0.6:  # noqa: PLR2004
                 self._assign(rng, topic.ticket_id, chat)
             elif deed < 0.9:  # noqa: PLR2004
                 press = Press(callback_id=f"close {next(self._update)}", by=STAFF)
@@ -195,7 +204,7 @@ class Town:
                 self._telegram.topics[chat][thread].is_deleted = True
                 self._trace.note(STAFF.name, f"deletes topic {thread}", topic.ticket_id)
 
-        await self._acts(rng, act)
+        await self._acts(rng, STAFF_SHARE, act)
 
     async def _technician(self, technician: Technician) -> None:
         rng = self._plan.rng(f"technician {technician.id}")
@@ -213,7 +222,7 @@ class Town:
             wrote = TechnicianWrote(author=person, technician_id=technician.id, content=content)
             self.tell(chat, Update(number=0, message=wrote, thread=(chat, thread)))
 
-        await self._acts(rng, act)
+        await self._acts(rng, TECHNICIANS_SHARE, act)
 
     def _waits_for(self, chat: int, row: TicketRow | None) -> bool:
         """Whether too much of what was said in that chat has not arrived yet."""

@@ -104,7 +104,7 @@ class Plan:
     rate: float
     between_s: float
     thinking_s: float
-    """What a person waits between two actions, on average."""
+    """How long it takes on average until the next of all clients does something."""
     burst: float
     """How likely a client sends several messages at once."""
     poll_s: float = 1.0
@@ -143,18 +143,19 @@ def draw(seed: int, hours: float) -> Plan:
     if faults and random.Random(f"{seed}/moves").random() < MOVES_SHARE:
         faults.add(FaultKind.MOVES)
     duration_s = hours * 3600
+    clients = rng.randint(4, 40)
     return Plan(
         seed=seed,
         duration_s=duration_s,
         nodes=rng.choice((3, 3, 3, 4, 5)),
-        clients=rng.randint(3, 12),
+        clients=clients,
         technicians=rng.randint(1, 3),
         faults=frozenset(faults),
         rate=rng.choice((0.002, 0.01, 0.03)),
         between_s=rng.choice((5.0, 12.0, 25.0)),
-        thinking_s=rng.choice((3.0, 6.0, 12.0)),
-        burst=rng.choice((0.0, 0.1, 0.3)),
-        poll_s=rng.choice((1.0, 2.0, 4.0)),
+        thinking_s=rng.choice((0.5, 1.0, 2.0)),
+        burst=rng.choice((0.0, 0.02, 0.08)),
+        poll_s=rng.choice((1.0, 2.0, 4.0, 4.0)),
         is_tight=rng.random() < 0.5,  # noqa: PLR2004 - one of two
         spells=_spells(rng, duration_s),
     )

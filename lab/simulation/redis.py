@@ -24,12 +24,14 @@ class MemoryLeases:
         held: dict[str, tuple[str, float]],
         is_away: Callable[[], bool] = lambda: False,
         *,
+        is_quiet: Callable[[], bool] = lambda: False,
         leased: Leased = lambda _node, _before: None,
         life: Life | None = None,
         careless: bool = False,
     ) -> None:
         self._held = held
         self._is_away = is_away
+        self._is_quiet = is_quiet
         self._leased = leased
         self._life = life
         self._careless = careless
@@ -57,7 +59,8 @@ class MemoryLeases:
             del self._held[node.name]
 
     async def _travel(self, what: str) -> None:
-        await anyio.sleep(LATENCY_S)
+        if not self._is_quiet():
+            await anyio.sleep(LATENCY_S)
         if self._life is not None:
             await self._life.passes(f"before {what}")
 

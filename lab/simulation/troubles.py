@@ -49,6 +49,8 @@ WEDGED_S = 150.0
 WATCH_S = 0.5
 """How soon a process that ended by itself is seen."""
 
+QUIET_WATCH_S = 5.0
+
 LATE_S = 0.05
 """Each step of a sluggish process comes up to so late."""
 
@@ -97,7 +99,7 @@ class Troubles:
                 if anyio.current_time() >= due:
                     del self._due[name]
                     self._fleet.start(name)
-            await anyio.sleep(WATCH_S)
+            await anyio.sleep(QUIET_WATCH_S if self._weather.quiet else WATCH_S)
 
     async def end(self) -> None:
         """Nothing is wrong any more, every node runs, and no operator holds a ticket back."""
