@@ -226,6 +226,7 @@ class Machine:
                 around.leases,
                 lambda: around.weather.redis_away,
                 is_quiet=lambda: around.weather.quiet,
+                clock=around.plan.clock_of("redis", around.time.now),
                 leased=around.leased,
                 life=self.life,
                 careless=Bug.STOLEN_LEASE in bugs,

@@ -1,6 +1,7 @@
 """What one seed means: how big the run is, and what goes wrong in it how often."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
@@ -87,6 +88,16 @@ AFTERMATH_S = 20.0
 """Troubles come until so long after people have stopped: what they wrote is still on its way."""
 
 
+SKEW_S = 7200.0
+"""A server's clock is ahead by up to so much."""
+
+DRIFT = 0.02
+"""And faster or slower by up to so much: more than any clock that somebody looks after."""
+
+POLLS_S = (1.0, 2.0, 2.0, 4.0, 4.0, 4.0, 4.0)
+"""How often nodes look for what they were not told of: seldom mostly, it takes most of the work."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that is drawn before a run begins. Times in virtual seconds.
@@ -123,6 +134,14 @@ class Plan:
         """How much faster timers run than the rest."""
         return max(HURRY, DAYS_MIN * DAY_S / self.duration_s)
 
+    def clock_of(self, server: str, clock: Callable[[], float]) -> Callable[[], float]:
+        """How a server of its own sees the time that ``clock`` shows."""
+        if not self.has(FaultKind.SKEW):
+            return clock
+        rng = self.rng(f"clock of {server}")
+        began, rate = SKEW_S * rng.random(), 1 + DRIFT * (2 * rng.random() - 1)
+        return lambda: began + rate * clock()
+
     def has(self, kind: FaultKind) -> bool:
         return kind in self.faults
 
@@ -155,7 +174,7 @@ def draw(seed: int, hours: float) -> Plan:
         between_s=rng.choice((5.0, 12.0, 25.0)),
         thinking_s=rng.choice((0.5, 1.0, 2.0)),
         burst=rng.choice((0.0, 0.02, 0.08)),
-        poll_s=rng.choice((1.0, 2.0, 4.0, 4.0)),
+        poll_s=rng.choice(POLLS_S),
         is_tight=rng.random() < 0.5,  # noqa: PLR2004 - one of two
         spells=_spells(rng, duration_s),
     )

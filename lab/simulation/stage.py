@@ -54,7 +54,9 @@ def build(
     configuration = Configuration(
         main_chat_id=MAIN_CHAT, technician_chats={each.id: each.chat_id for each in roster}
     )
-    world = World(configuration, clock=time.now, hurry=plan.hurry, bugs=bugs)
+    world = World(
+        configuration, clock=plan.clock_of("database", time.now), hurry=plan.hurry, bugs=bugs
+    )
     weather = Weather()
     telegram = SimulatedTelegram(plan, weather, trace)
     checkers = Checkers(world, trace, is_calm=not plan.faults)
