@@ -28,7 +28,7 @@ GRID_S = 1 / 8
 
 LONG_S = 0.2
 
-COARSE_S = 1 / 4
+COARSE_S = 1 / 2
 """The marks for everything while time is coarse."""
 
 _SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"

@@ -74,14 +74,14 @@ MOVES_SHARE = 0.4
 BUSY_S = 120.0
 """People act for so long in every run, however short the troubles between are."""
 
-BUSY_PER_HOUR_S = 60.0
+BUSY_PER_HOUR_S = 40.0
 """And for so much longer in each hour: an hour of virtual time is mostly quiet, as real ones are.
 
 What needs long times (leases, back-offs, timers, restarts) has them; what needs many messages has
 them within a few minutes.
 """
 
-SPELL_S = 40.0
+SPELL_S = 60.0
 """People act for about so long at a time."""
 
 AFTERMATH_S = 20.0
@@ -166,7 +166,7 @@ def draw(seed: int, hours: float) -> Plan:
     return Plan(
         seed=seed,
         duration_s=duration_s,
-        nodes=rng.choice((3, 3, 3, 4, 5)),
+        nodes=rng.choice((3, 3, 3, 3, 3, 4, 5)),
         clients=clients,
         technicians=rng.randint(1, 3),
         faults=frozenset(faults),
