@@ -34,6 +34,7 @@ from bot.api import Api, ApiOptions, create_bot
 from bot.calls import Calls
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
+from bot.delivery.shared import SharedPace
 from bot.desk import create_dispatcher
 from bot.desk.worker import DeskWorker
 from bot.intake import Intake
@@ -50,6 +51,7 @@ from storage.locks import RedisPressLocks
 from storage.marks import RedisMarks
 from storage.nodes import PostgresNodes
 from storage.outbox import PostgresOutbox
+from storage.pacing import Lesson, RedisBuckets
 from storage.postgres import PostgresOptions, create_engine
 from storage.queries import TicketQueries
 from storage.redis import RedisOptions, create_redis
@@ -241,7 +243,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
             else CachedDirectory(sheet, redis, tolerant),
             tags=outbox,
         ),
-        pace=Pace(_pace_options(settings), anyio.current_time),
+        pace=_pace(settings, redis, tolerant, me.id),
         marks=RedisMarks(redis, tolerant),
         presses=locks,
         mailroom=mailroom,
@@ -337,6 +339,14 @@ def _sheet(settings: Settings) -> SheetsDirectory | None:
         return None
     creds = settings.sheets_creds.get_secret_value()
     return SheetsDirectory(SheetsOptions(creds=creds, sheet_id=settings.sheets_id))
+
+
+def _pace(settings: Settings, redis: Redis, tolerant: Tolerant, bot_id: int) -> SharedPace:
+    options = _pace_options(settings)
+    learning = options.learning
+    lesson = Lesson(cut=learning.cut, least=learning.least, recovery_s=learning.recovery_s)
+    buckets = RedisBuckets(redis, tolerant, bot_id=bot_id, lesson=lesson)
+    return SharedPace(Pace(options, anyio.current_time), buckets)
 
 
 def _pace_options(settings: Settings) -> PaceOptions:

@@ -27,7 +27,7 @@ from actors.ports import (
 from bot.calls import Calls, made
 from bot.delivery.lanes import Lane, Lanes
 from bot.delivery.options import DeliveryOptions
-from bot.delivery.pace import Pace
+from bot.delivery.pace import Pacing
 from bot.delivery.stats import Counters, DeliveryStats, snapshot
 from bot.failures import Failure, Verdict, classify
 from bot.grouped import Grouped
@@ -69,7 +69,7 @@ class Delivery:
         outbox: Outbox,
         call: Callable[[TelegramMethod[Any]], Awaitable[Any]],
         calls: Calls,
-        pace: Pace,
+        pace: Pacing,
         marks: SentMarks,
         presses: PressRelease,
         mailroom: Mailroom,
@@ -191,7 +191,7 @@ class Delivery:
             if _may_be_outdated(lane) and self._lanes.look_again(lane):
                 self._read.set()  # a newer title may be among what was announced
                 continue
-            wait = self._reserve(lane)
+            wait = await self._reserve(lane)
             if wait > 0:
                 self._lanes.set_aside(lane, self._clock() + wait)
                 continue
@@ -199,12 +199,13 @@ class Delivery:
             self._counters.in_flight += 1
             calls.start_soon(self._serve, lane, name=f"lane {lane.name}")
 
-    def _reserve(self, lane: Lane) -> float:
+    async def _reserve(self, lane: Lane) -> float:
         """Takes what the head costs of the budgets, or says how long to wait. Seconds."""
         address = lane.rows[0].address
         if address is None or lane.unrecorded is not None or _is_superseded(lane):
             return 0.0
-        return self._pace.reserve(address.chat_id)
+        hold = await self._pace.ask(address.chat_id)
+        return 0.0 if hold is None else hold.seconds
 
     async def _wait_for_work(self) -> None:
         next_at = self._lanes.next_at()
@@ -268,7 +269,7 @@ class Delivery:
         except Transient:
             raise
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the row
-            return self._failed(row, classify(error, row))
+            return await self._failed(row, classify(error, row))
         if method is None:
             return Sent(row=row)
         if row.uncertain:
@@ -285,7 +286,7 @@ class Delivery:
         try:
             answer = await self._call(method)
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the row
-            return self._failed(row, classify(error, row))
+            return await self._failed(row, classify(error, row))
         finally:
             if isinstance(row.effect, AnswerPress):
                 await self._presses.release(row.effect.callback_id)
@@ -303,7 +304,7 @@ class Delivery:
         )
         return Sent(row=row, message_id=result.message_id, thread_id=result.thread_id)
 
-    def _failed(self, row: OutboxRow, failure: Failure) -> Settlement:
+    async def _failed(self, row: OutboxRow, failure: Failure) -> Settlement:
         """The outcome of a call that raised; nothing ends as a log line only."""
         options = self._options
         facts = {
@@ -319,7 +320,7 @@ class Delivery:
                 return Sent(row=row)
             case Verdict.PAUSE:
                 chat_id = None if row.address is None else row.address.chat_id
-                self._pace.pause(chat_id, failure.wait_s)
+                await self._pace.pause(chat_id, failure.wait_s)
                 log.warning("telegram_asked_for_pause", wait_s=failure.wait_s, **facts)
                 return self._postponed(row, failure, failure.wait_s)
             case Verdict.RETRY | Verdict.UNCERTAIN:

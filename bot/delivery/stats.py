@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.delivery.pace import Pace
+from bot.delivery.pace import Pacing
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class DeliveryStats:
     last_sent_at: float | None
 
 
-def snapshot(counters: Counters, pace: Pace, *, lanes: int) -> DeliveryStats:
+def snapshot(counters: Counters, pace: Pacing, *, lanes: int) -> DeliveryStats:
     return DeliveryStats(
         sent=counters.sent,
         superseded=counters.superseded,
