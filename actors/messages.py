@@ -80,7 +80,8 @@ class Content:
     """A message as it stands in the chat where it was written.
 
     ``text`` is the text or the caption, empty when there is none; ``entities`` are Telegram's own
-    ``MessageEntity`` objects for it, untouched (offsets count UTF-16 units).
+    ``MessageEntity`` objects for it, untouched (offsets count UTF-16 units). ``album`` names the
+    album (``media_group_id``) that the message is a part of.
     """
 
     chat_id: ChatId
@@ -88,6 +89,7 @@ class Content:
     kind: ContentKind
     text: str = ""
     entities: tuple[Mapping[str, Json], ...] = ()
+    album: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

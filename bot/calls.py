@@ -1,12 +1,14 @@
 """Effects as Bot API calls: places become chats, texts become words, keyboards become buttons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any, Protocol, assert_never
 
 from aiogram.methods import (
     AnswerCallbackQuery,
     CloseForumTopic,
     CopyMessage,
+    CopyMessages,
     CreateForumTopic,
     EditForumTopic,
     EditMessageReplyMarkup,
@@ -19,7 +21,6 @@ from aiogram.methods import (
 from aiogram.types import (
     ForumTopic,
     InlineKeyboardMarkup,
-    MessageEntity,
     MessageId,
     ReactionTypeEmoji,
     ReplyParameters,
@@ -42,10 +43,11 @@ from actors.effects import (
 )
 from actors.ids import MessageId as OurMessageId
 from actors.ids import ThreadId, TicketId
-from actors.messages import ContentKind, Json
+from actors.messages import ContentKind
 from actors.places import Place, PlaceKind
 from actors.ports import Address, Directory, Made, OutboxRow
 from bot.cards import card_text
+from bot.joining import joined, shifted
 from bot.keyboards import draw
 from bot.roster import Roster
 from bot.texts import Texts
@@ -64,11 +66,20 @@ class Tags(Protocol):
 class Calls:
     """Renders rows of the outbox. Asks only what answers from memory, cache or our database."""
 
-    def __init__(self, *, texts: Texts, roster: Roster, directory: Directory, tags: Tags) -> None:
+    def __init__(
+        self,
+        *,
+        texts: Texts,
+        roster: Roster,
+        directory: Directory,
+        tags: Tags,
+        zone: tzinfo | None = None,
+    ) -> None:
         self._texts = texts
         self._roster = roster
         self._directory = directory
         self._tags = tags
+        self._zone = zone
 
     async def render(self, row: OutboxRow) -> TelegramMethod[Any] | None:
         """The call for a row, ``None`` when there is nothing to do (no message to edit)."""
@@ -110,6 +121,19 @@ class Calls:
                 raise AssertionError("history is expanded by the commit")
             case _:
                 assert_never(effect)
+
+    def join(self, rows: Sequence[OutboxRow]) -> SendMessage:
+        """One message of several texts; :func:`bot.joining.joinable` has said that they fit."""
+        address, effect = rows[0].address, rows[0].effect
+        assert address is not None, rows[0]
+        assert isinstance(effect, Copy), rows[0]
+        text, entities = joined(rows, self._label(effect), self._zone)
+        return SendMessage(
+            chat_id=address.chat_id,
+            message_thread_id=address.thread_id,
+            text=text,
+            entities=entities,
+        )
 
     def _answer(self, effect: AnswerPress, row: OutboxRow) -> AnswerCallbackQuery:
         words = None
@@ -202,10 +226,17 @@ def copy_call(effect: Copy, address: Address, label: str | None) -> CopyMessage 
     return plain
 
 
-def shifted(entities: Sequence[Mapping[str, Json]], units: int) -> list[MessageEntity]:
-    """The entities moved behind a text of so many UTF-16 units."""
-    moved = [MessageEntity.model_validate(dict(entity)) for entity in entities]
-    return [entity.model_copy(update={"offset": entity.offset + units}) for entity in moved]
+def album_call(rows: Sequence[OutboxRow]) -> CopyMessages:
+    """All of an album at once, so that it stays one. It can carry no label."""
+    address = rows[0].address
+    assert address is not None, rows[0]
+    contents = [row.effect.content for row in rows if isinstance(row.effect, Copy)]
+    return CopyMessages(
+        chat_id=address.chat_id,
+        message_thread_id=address.thread_id,
+        from_chat_id=contents[0].chat_id,
+        message_ids=[content.message_id for content in contents],
+    )
 
 
 def made(answer: object) -> Made:

@@ -72,6 +72,7 @@ def content_of(message: Message, kind: ContentKind, raw: dict[str, Any]) -> Cont
         kind=kind,
         text=_storable(text or ""),
         entities=tuple(_entity(entity) for entity in entities),
+        album=message.media_group_id,
     )
 
 

@@ -63,6 +63,10 @@ class Pacing(Protocol):
     def paused_s(self) -> float:
         """For how long, in all."""
 
+    @property
+    def window(self) -> tuple[int, float]:
+        """A group's calls, and in how many seconds; the calls are 0 without a limit."""
+
     def paused_chats(self) -> int: ...
 
     async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
@@ -96,6 +100,10 @@ class Pace:
         self._alarms: deque[tuple[float, ChatId]] = deque()
         self.pauses = 0
         self.paused_s = 0.0
+
+    @property
+    def window(self) -> tuple[int, float]:
+        return self.options.window()
 
     async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
         """As :class:`Pacing` has it; never waits."""

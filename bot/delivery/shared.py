@@ -35,6 +35,10 @@ class SharedPace:
     def paused_s(self) -> float:
         return self._own.paused_s
 
+    @property
+    def window(self) -> tuple[int, float]:
+        return self._own.window
+
     def paused_chats(self) -> int:
         return self._own.paused_chats()
 

@@ -41,7 +41,8 @@ from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
 from actors.messages import Content, ContentKind, Json, Person
 from actors.places import CLIENT, MAIN, Place
 from actors.ports import Address, ClientCard, Made, OutboxRow
-from bot.calls import Calls, copy_call, made, shifted
+from bot.calls import Calls, copy_call, made
+from bot.joining import shifted
 from bot.texts import Texts
 from tests.fakes.bot_api import FixedDirectory, FixedRoster
 from tests.fakes.delivery import ALICE
