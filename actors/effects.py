@@ -87,6 +87,19 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditCopy:
+    """Change the copy of a message as its author changed the message; label as in :class:`Copy`.
+
+    Nothing where there is no copy. A copy that cannot be changed, because it holds other messages
+    too, gets the new words as an answer to it.
+    """
+
+    place: Place
+    content: Content
+    label: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyHistory:
     """Copy what was said so far, from after inbox ``seq`` on, in order, labels as recorded.
 
@@ -155,6 +168,7 @@ type Effect = (
     | CloseTopic
     | ReopenTopic
     | Copy
+    | EditCopy
     | CopyHistory
     | ShowCard
     | Say
@@ -169,6 +183,7 @@ EFFECT_TYPES: tuple[type[Effect], ...] = (
     CloseTopic,
     ReopenTopic,
     Copy,
+    EditCopy,
     CopyHistory,
     ShowCard,
     Say,

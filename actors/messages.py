@@ -76,12 +76,26 @@ _CAPTIONED = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The part of a message that a reply is about; ``position`` counts UTF-16 units."""
+
+    text: str
+    position: int = 0
+    entities: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """A message as it stands in the chat where it was written.
 
     ``text`` is the text or the caption, empty when there is none; ``entities`` are Telegram's own
     ``MessageEntity`` objects for it, untouched (offsets count UTF-16 units). ``album`` names the
     album (``media_group_id``) that the message is a part of.
+
+    ``reply_to`` is the message of the same chat that this one answers; ``origin`` is whose message
+    was forwarded, empty when that person's name is hidden, ``None`` for a message of the author's
+    own. ``file_id`` is what media can be sent anew with, by the same bot. ``protected``: its sender
+    does not want it passed on, so it is kept from being forwarded where it goes.
     """
 
     chat_id: ChatId
@@ -90,6 +104,11 @@ class Content:
     text: str = ""
     entities: tuple[Mapping[str, Json], ...] = ()
     album: str | None = None
+    reply_to: MessageId | None = None
+    quote: Quote | None = None
+    origin: str | None = None
+    file_id: str | None = None
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +144,15 @@ class TechnicianWrote:
 
     author: Person
     technician_id: TechnicianId
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited:
+    """A message was changed where it was written; ``content`` is what it is now."""
+
+    author: Person
+    place: Place
     content: Content
 
 
@@ -229,6 +257,7 @@ type Message = (
     ClientWrote
     | StaffWrote
     | TechnicianWrote
+    | Edited
     | AssignRequested
     | CloseRequested
     | ScoreGiven
@@ -244,6 +273,7 @@ MESSAGE_TYPES: tuple[type[Message], ...] = (
     ClientWrote,
     StaffWrote,
     TechnicianWrote,
+    Edited,
     AssignRequested,
     CloseRequested,
     ScoreGiven,

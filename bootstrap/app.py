@@ -38,15 +38,16 @@ from bot.delivery.shared import SharedPace
 from bot.desk import create_dispatcher
 from bot.desk.worker import DeskWorker
 from bot.intake import Intake
+from bot.meaning import Desk
 from bot.polling import Poller
 from bot.texts import Texts
-from bot.translate import Desk
 from bot.webhook_setup import remove_webhook, set_webhook
 from storage import migrate
 from storage.cache import CachedDirectory, CachedRoster
 from storage.desk import DeskMail
 from storage.embedded import embedded_postgres, embedded_valkey
 from storage.inbox import PostgresInbox
+from storage.links import PostgresLinks
 from storage.locks import RedisPressLocks
 from storage.marks import RedisMarks
 from storage.nodes import PostgresNodes
@@ -228,6 +229,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
     store = PostgresTicketStore(engine, lambda: node, main_chat_id)
     await PostgresNodes(engine).register(node)
     outbox = PostgresOutbox(engine, lambda: node)
+    links = PostgresLinks(engine)
     locks = RedisPressLocks(redis, tolerant)
     api = Api(bot)
     mailroom = _Forward()
@@ -242,6 +244,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
             if sheet is None
             else CachedDirectory(sheet, redis, tolerant),
             tags=outbox,
+            links=links,
         ),
         pace=_pace(settings, redis, tolerant, me.id),
         marks=RedisMarks(redis, tolerant),
@@ -282,6 +285,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
         ),
         inbox=PostgresInbox(engine, main_chat_id),
         topics=PostgresTopicBook(engine),
+        messages=links,
         roster=roster,
         mailroom=runtime,
         presses=PressAnswerer(api),

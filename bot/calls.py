@@ -7,7 +7,6 @@ from typing import Any, Protocol, assert_never
 from aiogram.methods import (
     AnswerCallbackQuery,
     CloseForumTopic,
-    CopyMessage,
     CopyMessages,
     CreateForumTopic,
     EditForumTopic,
@@ -33,6 +32,7 @@ from actors.effects import (
     Copy,
     CopyHistory,
     Edit,
+    EditCopy,
     Keyboard,
     OpenTopic,
     React,
@@ -43,20 +43,18 @@ from actors.effects import (
 )
 from actors.ids import MessageId as OurMessageId
 from actors.ids import ThreadId, TicketId
-from actors.messages import ContentKind
 from actors.places import Place, PlaceKind
-from actors.ports import Address, Directory, Made, OutboxRow
+from actors.ports import Address, Directory, Made, MessageBook, OutboxRow
 from bot.cards import card_text
-from bot.joining import joined, shifted
+from bot.joining import joined
 from bot.keyboards import draw
+from bot.relay import TEXT_UNITS_MAX, Relay
 from bot.roster import Roster
 from bot.texts import Texts
-from bot.titles import cut, title, utf16_length
+from bot.titles import cut, title
 
-TEXT_UNITS_MAX = 4096
-CAPTION_UNITS_MAX = 1024
 ANSWER_UNITS_MAX = 200
-"""Telegram's limits, in UTF-16 units."""
+"""Telegram's limit, in UTF-16 units."""
 
 
 class Tags(Protocol):
@@ -73,12 +71,14 @@ class Calls:
         roster: Roster,
         directory: Directory,
         tags: Tags,
+        links: MessageBook,
         zone: tzinfo | None = None,
     ) -> None:
         self._texts = texts
         self._roster = roster
         self._directory = directory
         self._tags = tags
+        self._relay = Relay(texts=texts, links=links)
         self._zone = zone
 
     async def render(self, row: OutboxRow) -> TelegramMethod[Any] | None:
@@ -104,7 +104,9 @@ class Calls:
             case ReopenTopic():
                 return ReopenForumTopic(chat_id=address.chat_id, message_thread_id=_thread(address))
             case Copy():
-                return copy_call(effect, address, self._label(effect))
+                return await self._relay.copy(effect, row, address)
+            case EditCopy():
+                return await self._relay.edit(effect, row, address)
             case ShowCard():
                 return await self._card(effect, row, address)
             case Say():
@@ -195,35 +197,6 @@ class Calls:
 
     def _label(self, effect: Copy) -> str | None:
         return None if effect.label is None else self._texts.render(effect.label)
-
-
-def copy_call(effect: Copy, address: Address, label: str | None) -> CopyMessage | SendMessage:
-    """Relays a message; a label goes into its text or caption where it fits, else it is left out.
-
-    The message itself always arrives whole: what cannot carry the label is copied without it.
-    """
-    content = effect.content
-    plain = CopyMessage(
-        chat_id=address.chat_id,
-        message_thread_id=address.thread_id,
-        from_chat_id=content.chat_id,
-        message_id=content.message_id,
-    )
-    if label is None:
-        return plain
-    head = f"{label}\n" if content.text else label
-    words = head + content.text
-    entities = shifted(content.entities, utf16_length(head))
-    if content.kind is ContentKind.TEXT and utf16_length(words) <= TEXT_UNITS_MAX:
-        return SendMessage(
-            chat_id=address.chat_id,
-            message_thread_id=address.thread_id,
-            text=words,
-            entities=entities,
-        )
-    if content.kind.takes_caption and utf16_length(words) <= CAPTION_UNITS_MAX:
-        return plain.model_copy(update={"caption": words, "caption_entities": entities})
-    return plain
 
 
 def album_call(rows: Sequence[OutboxRow]) -> CopyMessages:

@@ -29,6 +29,7 @@ from actors.effects import (
     CloseTopic,
     Copy,
     Edit,
+    EditCopy,
     OpenTopic,
     React,
     RenameTopic,
@@ -82,6 +83,9 @@ _NOTHING_TO_DO = (
     "query is too old",
     "reaction_invalid",
 )
+_BOOKKEEPING = (RenameTopic, CloseTopic, ReopenTopic, Edit, EditCopy, React)
+"""Effects that say nothing new by themselves."""
+
 _RIGHTS = ("not enough rights", "have no rights", "need administrator rights", "admin_required")
 """The bot is in the group, but may not do this."""
 
@@ -168,12 +172,12 @@ def _refused(detail: str, row: OutboxRow) -> Failure:
     def says(texts: tuple[str, ...]) -> bool:
         return any(text in words for text in texts)
 
-    bookkeeping = isinstance(row.effect, RenameTopic | CloseTopic | ReopenTopic | Edit | React)
+    bookkeeping = isinstance(row.effect, _BOOKKEEPING)
     if isinstance(row.effect, AnswerPress) or (bookkeeping and says(_NOTHING_TO_DO)):
         return Failure(verdict=Verdict.REACHED, detail=detail)
     if says(_TOPIC_GONE):
         # A title, a closing or a reaction is no reason to make a topic anew.
-        vain = isinstance(row.effect, RenameTopic | CloseTopic | React | Edit)
+        vain = bookkeeping and not isinstance(row.effect, ReopenTopic)
         return Failure(verdict=Verdict.REACHED if vain else Verdict.TOPIC_LOST, detail=detail)
     if isinstance(row.effect, Copy) and says(_SOURCE_GONE):
         return _final(FailureReason.SOURCE_GONE, detail)

@@ -14,21 +14,13 @@ from pydantic import ValidationError
 from actors.effects import Text
 from actors.errors import Transient
 from actors.messages import Technician
-from actors.ports import Inbox, Incoming, Mailroom, Route, Stored, ToDesk, TopicBook
+from actors.ports import Inbox, Incoming, Mailroom, MessageBook, Route, Stored, ToDesk, TopicBook
 from bot.grouped import Grouped
+from bot.marks import message_of
+from bot.meaning import Accept, Desk, Ignored, Lookups, Refused, Translation
 from bot.roster import Roster
 from bot.texts import Texts
-from bot.translate import (
-    Accept,
-    Desk,
-    Ignored,
-    Lookups,
-    Refused,
-    Translation,
-    ticket_of_button,
-    topic_of,
-    translate,
-)
+from bot.translate import ticket_of_button, topic_of, translate
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +78,7 @@ class Intake:
         desk: Desk,
         inbox: Inbox,
         topics: TopicBook,
+        messages: MessageBook,
         roster: Roster,
         mailroom: Mailroom,
         presses: PressAnswers,
@@ -97,6 +90,7 @@ class Intake:
         self._desk = desk
         self._inbox = inbox
         self._topics = topics
+        self._messages = messages
         self._roster = roster
         self._mailroom = mailroom
         self._presses = presses
@@ -188,10 +182,12 @@ class Intake:
             return Accept(route=ToDesk(), message=None)
         topic = topic_of(update)
         ticket = ticket_of_button(update)
+        message = message_of(update)
         known = Lookups(
             topic=None if topic is None else await self._topics.find_topic(*topic),
             client_of_ticket=None if ticket is None else await self._topics.client_of(ticket),
             technicians={} if ticket is None else await self._technicians(),
+            message=None if message is None else await self._messages.find(*message),
         )
         return translate(update, raw, self._desk, known)
 

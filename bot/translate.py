@@ -1,15 +1,12 @@
 """What an update means: pure, given who is who and whose topic it came from."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from aiogram.types import CallbackQuery, Message, Update
 
 from actors.effects import Text
-from actors.ids import ChatId, ThreadId, TicketId, UserId
+from actors.ids import ChatId, ThreadId, TicketId
 from actors.messages import (
     AssignRequested,
     ClientWrote,
@@ -20,17 +17,17 @@ from actors.messages import (
     Press,
     ScoreGiven,
     StaffWrote,
-    Technician,
     TechnicianWrote,
 )
 from actors.messages import Message as TicketMessage
 from actors.places import MAIN, PlaceKind
-from actors.ports import Route, ToClient, ToDesk, TopicAddress, ToTicket
+from actors.ports import ToClient, ToDesk, ToTicket
+from bot.command import command_of
 from bot.contents import content_of, kind_of
 from bot.keyboards import TICKET_DATA, AssignData, CloseData, CommentData, ScoreData, SkipData
+from bot.marks import edited
+from bot.meaning import Accept, Desk, Ignored, Lookups, Refused, Translation
 from bot.people import author_of, person_of
-
-_COMMAND = re.compile(r"/(?P<name>[a-zA-Z0-9_]{1,32})(?:@(?P<bot>\w+))?(?:\s|$)")
 
 DESK_COMMANDS = frozenset({"techs", "tickets", "find", "ticket", "cancel", "help"})
 """Commands of the administrators and the staff."""
@@ -40,60 +37,9 @@ CLOSE_COMMAND = "close"
 START_COMMAND = "start"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Who is who: the bot's user name, the main group and the groups of the technicians."""
-
-    bot_id: UserId
-    bot_username: str
-    main_chat_id: ChatId
-    admin_ids: frozenset[UserId]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accept:
-    """To be stored."""
-
-    route: Route
-    message: TicketMessage | None
-
-
-class Ignored(StrEnum):
-    """Why an update is not stored: there is nothing in it for anybody."""
-
-    OWN = "own doing"
-    BOT = "another bot"
-    SERVICE = "service message"
-    COMMAND = "command"
-    OUTSIDE = "not a ticket's topic"
-    KIND = "kind of update"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A button that must not act: forged, stale or out of place. Answered and logged."""
-
-    callback_id: str
-    text: Text
-    why: str
-    language: str | None
-
-
-type Translation = Accept | Ignored | Refused
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookups:
-    """What had to be asked for before an update can be understood."""
-
-    topic: TopicAddress | None = None
-    client_of_ticket: UserId | None = None
-    technicians: Mapping[int, Technician]
-
-
 def topic_of(update: Update) -> tuple[ChatId, ThreadId] | None:
     """The forum topic that an update came from, if any; the General topic is none."""
-    message = update.message
+    message = update.message or update.edited_message
     if message is None and update.callback_query is not None:
         pressed = update.callback_query.message
         message = pressed if isinstance(pressed, Message) else None
@@ -112,6 +58,8 @@ def translate(update: Update, raw: Mapping[str, Any], desk: Desk, known: Lookups
     """The meaning of one validated update. ``raw`` is the same update as Telegram sent it."""
     if update.message is not None:
         return _message(update.message, raw.get("message", {}), desk, known)
+    if update.edited_message is not None:
+        return edited(update.edited_message, raw.get("edited_message", {}), desk, known)
     if update.callback_query is not None:
         return _press(update.callback_query, known)
     if update.my_chat_member is not None:
@@ -172,21 +120,6 @@ def _answers_desk(message: Message, desk: Desk) -> bool:
     asked = message.reply_to_message
     by_us = asked is not None and asked.from_user is not None and asked.from_user.id == desk.bot_id
     return by_us and message.chat.id == desk.main_chat_id and message.text is not None
-
-
-def command_of(message: Message, desk: Desk) -> str | None:
-    """The command that a text begins with, in lower case; ``""`` when it is another bot's.
-
-    In a group, ``/close@other_bot`` is none of our business, but it is not for the client either.
-    """
-    text = message.text if message.text is not None else message.caption
-    match = _COMMAND.match(text or "")
-    if match is None:
-        return None
-    addressed = match["bot"]
-    if addressed is not None and addressed.lower() != desk.bot_username.lower():
-        return ""
-    return match["name"].lower()
 
 
 # --- buttons --------------------------------------------------------------------------------

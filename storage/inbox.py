@@ -62,7 +62,11 @@ class PostgresInbox:
                 route = incoming.route
                 if isinstance(route, ToClient) and incoming.key not in known:
                     client = route.client.id
-                    if client not in homeless and _home(route, current.get(client)) is None:
+                    if (
+                        route.opens
+                        and client not in homeless
+                        and _home(route, current.get(client)) is None
+                    ):
                         latest = current.get(client)
                         homeless[client] = None if latest is None else latest.latest_id
             chosen = await lanes.create_tickets(connection, self._main_chat_id, homeless)
@@ -79,8 +83,10 @@ class PostgresInbox:
             case ToClient(client=client) as route:
                 if incoming.key in known:
                     return None
+                if not route.opens and client.id in made:
+                    return made[client.id]
                 home = _home(route, current.get(client.id))
-                return made[client.id] if home is None else home
+                return made.get(client.id) if home is None else home
             case ToTicket(ticket_id=ticket_id):
                 return ticket_id
             case ToDesk():
@@ -93,5 +99,7 @@ def _home(route: ToClient, current: lanes.Current | None) -> TicketId | None:
     """The existing ticket that a client's message belongs to, ``None`` when it opens a new one."""
     if current is None:
         return None
+    if not route.opens:
+        return current.latest_id
     stays = current.is_open or current.moves_on or (current.wants_comment and route.is_text)
     return current.ticket_id if stays else None

@@ -15,6 +15,7 @@ from actors.messages import (
     CommentSkipped,
     ContentKind,
     DeliveryFailed,
+    Edited,
     Envelope,
     FailureReason,
     ScoreGiven,
@@ -28,6 +29,7 @@ from actors.notes import aside
 from actors.places import CLIENT, MAIN, mirror
 from actors.state import Status, TicketState
 from actors.titles import title
+from actors.workflows.bridge import edited
 from actors.workflows.course import assign, close
 from actors.workflows.phrases import (
     aside_event,
@@ -56,6 +58,8 @@ def decide(state: TicketState, envelope: Envelope) -> Decision:
             return _staff_wrote(state, message)
         case TechnicianWrote():
             return _technician_wrote(state, message)
+        case Edited():
+            return edited(state, message)
         case AssignRequested():
             return assign(state, message, envelope.seq)
         case CloseRequested():

@@ -83,6 +83,11 @@ feedback-summary = Feedback on request #{ $ticket }: solution { $q1 ->
 label-technician = 👷 { $name }:
 label-staff = 🛟 { $name }:
 label-note = 📝 { $name } (note):
+label-forwarded = ↪️ Forwarded{ $has-name ->
+    [no] {""}
+   *[yes] {" "}from { $name }
+}
+label-edited = ✏️ Changed:
 
 # The client's card
 card-title = 👤 { $name }

@@ -83,6 +83,11 @@ feedback-summary = Отзыв по заявке №{ $ticket }: решение �
 label-technician = 👷 { $name }:
 label-staff = 🛟 { $name }:
 label-note = 📝 { $name } (заметка):
+label-forwarded = ↪️ Переслано{ $has-name ->
+    [no] {""}
+   *[yes] {" "}от { $name }
+}
+label-edited = ✏️ Исправлено:
 
 # The client's card
 card-title = 👤 { $name }

@@ -18,6 +18,7 @@ from bot.delivery.pace import Pace
 from bot.texts import Texts
 from lab.simulation.decisions import Decisions
 from lab.simulation.inbox import MemoryInbox, MemoryTopicBook
+from lab.simulation.links import NoLinks
 from lab.simulation.network import Bus, FaultyLink, Life, Weather
 from lab.simulation.nodes import MemoryNodeStore
 from lab.simulation.outbox import MemoryOutbox
@@ -139,6 +140,7 @@ class Machine:
             roster=_Roster(around.roster),
             directory=_NoDirectory(),
             tags=outbox,
+            links=NoLinks(),
         )
         self._rendered = _Rendered(calls)
         self.delivery = OwnersDelivery(

@@ -58,10 +58,14 @@ class SendMany(Body):
 
 
 class Edit(Body):
+    """``kind`` puts another medium in the place of the one that is there."""
+
     user: int
     chat: int
     message_id: int
-    text: str
+    text: str = ""
+    entities: list[JsonObject] | None = None
+    kind: str | None = None
 
 
 class Press(Body):

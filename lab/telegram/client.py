@@ -69,8 +69,12 @@ class LabClient:
         found: list[Object] = await self._post_any("send_many", messages=list(messages))
         return found
 
-    async def edit(self, user: int, chat: int, message_id: int, text: str) -> Object:
-        return await self._post("edit", user=user, chat=chat, message_id=message_id, text=text)
+    async def edit(
+        self, user: int, chat: int, message_id: int, text: str = "", **more: Any
+    ) -> Object:
+        """``more``: entities, kind (another medium)."""
+        given = {"user": user, "chat": chat, "message_id": message_id, "text": text}
+        return await self._post("edit", **given, **more)
 
     async def delete(self, chat: int, message_id: int) -> Object:
         return await self._post("delete", chat=chat, message_id=message_id)

@@ -117,8 +117,16 @@ class ControlApi:
         return [self._send(message) for message in body.messages]
 
     def _edit(self, body: bodies.Edit) -> Json:
-        world = self._world
-        return message_view(people.edit(world, body.user, body.chat, body.message_id, body.text))
+        message = people.edit(
+            self._world,
+            body.user,
+            body.chat,
+            body.message_id,
+            body.text,
+            entities=body.entities,
+            kind=body.kind,
+        )
+        return message_view(message)
 
     def _delete(self, body: bodies.Delete) -> Json:
         message = self._world.chat(body.chat).message(body.message_id)

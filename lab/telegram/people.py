@@ -82,11 +82,26 @@ def _may_write(chat: Chat, user: User, thread_id: int | None, *, anonymous: bool
             raise WorldError("the topic is closed")
 
 
-def edit(world: World, user_id: int, chat_id: int, message_id: int, text: str) -> Message:
-    """A person changes the text or the caption of an own message."""
+def edit(
+    world: World,
+    user_id: int,
+    chat_id: int,
+    message_id: int,
+    text: str,
+    *,
+    entities: list[Json] | None = None,
+    kind: str | None = None,
+) -> Message:
+    """A person changes the text, the caption or (``kind``) the medium of an own message."""
     message = _message(world, chat_id, message_id)
     if message.sender.id != user_id:
         raise WorldError("only one's own messages can be edited")
+    if message.origin is not None:
+        raise WorldError("a forwarded message cannot be edited")
+    if kind is not None:
+        body = body_for(world, kind, text=text, entities=entities)
+        world.edit(message, body=body, markup=message.markup, kind=kind)
+        return message
     if not text.strip():
         raise WorldError("a message needs a text")
     is_caption = message.kind != "text"
@@ -95,7 +110,9 @@ def edit(world: World, user_id: int, chat_id: int, message_id: int, text: str) -
         for name, value in message.body.items()
         if name not in {"text", "entities", "caption", "caption_entities"}
     }
-    world.edit(message, body=kept | text_body(text, caption=is_caption), markup=message.markup)
+    world.edit(
+        message, body=kept | text_body(text, entities, caption=is_caption), markup=message.markup
+    )
     return message
 
 

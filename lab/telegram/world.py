@@ -241,9 +241,15 @@ class World:
         return message
 
     def edit(
-        self, message: Message, *, body: Json | None = None, markup: Json | None = None
+        self,
+        message: Message,
+        *,
+        body: Json | None = None,
+        markup: Json | None = None,
+        kind: str | None = None,
     ) -> None:
         """Replaces content and keyboard (``None``: content stays, keyboard goes)."""
+        message.kind = kind or message.kind
         if body is not None:
             message.body = body
             message.edited_at = self.clock()

@@ -28,6 +28,7 @@ from bot.calls import Calls
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
 from bot.texts import Texts
+from lab.simulation.links import NoLinks
 from lab.telegram import people
 from lab.telegram.faults import FaultRule
 from lab.telegram.limits import LimitRules
@@ -78,7 +79,11 @@ class Office:
         options = ApiOptions(url=self.lab.telegram.url, timeout_s=timeout_s)
         bot = create_bot(TOKEN, options)
         calls = Calls(
-            texts=Texts("ru"), roster=FixedRoster(), directory=FixedDirectory(), tags=self.outbox
+            texts=Texts("ru"),
+            roster=FixedRoster(),
+            directory=FixedDirectory(),
+            tags=self.outbox,
+            links=NoLinks(),
         )
         delivery = Delivery(
             outbox=self.outbox,

@@ -41,9 +41,11 @@ from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
 from actors.messages import Content, ContentKind, Json, Person
 from actors.places import CLIENT, MAIN, Place
 from actors.ports import Address, ClientCard, Made, OutboxRow
-from bot.calls import Calls, copy_call, made
+from bot.calls import Calls, made
 from bot.joining import shifted
+from bot.relay import copy_call
 from bot.texts import Texts
+from lab.simulation.links import NoLinks
 from tests.fakes.bot_api import FixedDirectory, FixedRoster
 from tests.fakes.delivery import ALICE
 from tests.fakes.outbox import START
@@ -91,6 +93,7 @@ async def render(
         roster=FixedRoster(ALICE),
         directory=FixedDirectory(found),
         tags=Tagged(**tagged),
+        links=NoLinks(),
     )
     return await calls.render(row(effect, language))
 

@@ -14,7 +14,7 @@ from actors.messages import (
     TechnicianWrote,
 )
 from actors.ports import ToClient, ToTicket
-from bot.translate import Accept, Ignored
+from bot.meaning import Accept, Ignored
 from tests.fakes import updates as u
 from tests.fakes.updates import Json, from_alice, from_client, from_staff, meaning, message
 
@@ -26,11 +26,13 @@ HERE = ToTicket(ticket_id=u.TICKET)
 
 def content(raw: Json, kind: ContentKind = ContentKind.TEXT, text: str = "hello") -> Content:
     shown = raw["message"]
+    photo = shown.get("photo")
     return Content(
         chat_id=ChatId(shown["chat"]["id"]),
         message_id=MessageId(shown["message_id"]),
         kind=kind,
         text=text,
+        file_id=photo[-1]["file_id"] if photo else None,
     )
 
 

@@ -1,0 +1,48 @@
+"""What people do to messages that are there: they change them."""
+
+from typing import Any
+
+from aiogram.types import Message, Update
+
+from actors.ids import ChatId, MessageId
+from actors.messages import ContentKind, Edited
+from actors.places import CLIENT
+from actors.ports import ToClient, ToTicket
+from bot.command import command_of
+from bot.contents import content_of, kind_of
+from bot.meaning import Accept, Desk, Ignored, Lookups, Translation
+from bot.people import author_of
+
+PRIVATE = "private"
+
+
+def message_of(update: Update) -> tuple[ChatId, MessageId] | None:
+    """The message that must be looked up before the update can be understood, if any."""
+    edited = update.edited_message
+    if edited is not None and edited.chat.type == PRIVATE:
+        return ChatId(edited.chat.id), MessageId(edited.message_id)
+    return None
+
+
+def edited(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translation:
+    """A changed text, caption or medium; a place on the move and the like change by themselves."""
+    author = author_of(message)
+    if author is None:
+        return Ignored.BOT
+    kind = kind_of(message)
+    if kind is None or not (kind is ContentKind.TEXT or kind.takes_caption):
+        return Ignored.KIND
+    if command_of(message, desk) not in {None, "note"}:
+        return Ignored.COMMAND
+    content = content_of(message, kind, raw)
+    if message.chat.type != PRIVATE:
+        topic = known.topic
+        if topic is None:
+            return Ignored.OUTSIDE
+        change = Edited(author=author, place=topic.place, content=content)
+        return Accept(route=ToTicket(ticket_id=topic.ticket_id), message=change)
+    change = Edited(author=author, place=CLIENT, content=content)
+    if known.message is not None:
+        return Accept(route=ToTicket(ticket_id=known.message.ticket_id), message=change)
+    # Not relayed yet, so it waits in a lane of the client's newest ticket, before this change.
+    return Accept(route=ToClient(client=author, is_text=False, opens=False), message=change)

@@ -1,0 +1,213 @@
+"""People's messages as Bot API calls: copied whole, with whose they are, and changed later.
+
+What is longer than Telegram allows with a label goes without it: the message itself arrives whole.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiogram.methods import (
+    CopyMessage,
+    EditMessageCaption,
+    EditMessageMedia,
+    EditMessageText,
+    ForwardMessage,
+    SendMessage,
+    TelegramMethod,
+)
+from aiogram.types import (
+    InputMediaAnimation,
+    InputMediaAudio,
+    InputMediaDocument,
+    InputMediaPhoto,
+    InputMediaVideo,
+    MessageEntity,
+    ReplyParameters,
+)
+
+from actors.effects import Copy, EditCopy, Text
+from actors.messages import Content, ContentKind
+from actors.places import Place, PlaceKind
+from actors.ports import Address, Counterpart, MessageBook, OutboxRow
+from bot.joining import shifted
+from bot.texts import Texts
+from bot.titles import utf16_length
+
+TEXT_UNITS_MAX = 4096
+CAPTION_UNITS_MAX = 1024
+"""Telegram's limits, in UTF-16 units."""
+
+type Reply = ReplyParameters | None
+
+_MEDIA = {
+    ContentKind.PHOTO: InputMediaPhoto,
+    ContentKind.VIDEO: InputMediaVideo,
+    ContentKind.ANIMATION: InputMediaAnimation,
+    ContentKind.DOCUMENT: InputMediaDocument,
+    ContentKind.AUDIO: InputMediaAudio,
+}
+"""Kinds whose medium can be put in the place of another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """Renders copies and their changes; asks the database which message stands for which."""
+
+    texts: Texts
+    links: MessageBook
+
+    async def copy(self, effect: Copy, row: OutboxRow, address: Address) -> TelegramMethod[Any]:
+        reply = await self._reply(effect.content, row, address)
+        label = self.label(effect.place, effect.content, effect.label, row.client.language)
+        if effect.label is None and effect.content.origin is not None:
+            return forward_call(effect, address, label, reply)
+        return copy_call(effect, address, label, reply)
+
+    async def edit(
+        self, effect: EditCopy, row: OutboxRow, address: Address
+    ) -> TelegramMethod[Any] | None:
+        """The change of a copy, ``None`` when there is no copy or nothing in it that can change."""
+        content = effect.content
+        found = await self._find(content, row, address)
+        if found is None or not found.is_copy:
+            return None
+        language = row.client.language
+        label = self.label(effect.place, content, effect.label, language)
+        if found.is_shared:
+            notice = self._render(Text(key="label-edited"), effect.place, language)
+            return _as_answer(content, address, found, f"{label or ''}\n{notice}".strip())
+        return edit_call(content, address, found, label)
+
+    def label(
+        self, place: Place, content: Content, label: Text | None, language: str | None
+    ) -> str | None:
+        """Whose message it is, and where it was forwarded from, on lines of their own."""
+        lines = [] if label is None else [self._render(label, place, language)]
+        if content.origin is not None:
+            origin = Text(key="label-forwarded", args={"name": content.origin})
+            lines.append(self._render(origin, place, language))
+        return "\n".join(lines) or None
+
+    async def _find(self, content: Content, row: OutboxRow, address: Address) -> Counterpart | None:
+        return await self.links.counterpart(
+            row.ticket_id, content.chat_id, content.message_id, address.chat_id
+        )
+
+    async def _reply(self, content: Content, row: OutboxRow, address: Address) -> Reply:
+        """An answer to what stands for the answered message in the other chat, if anything does."""
+        if content.reply_to is None:
+            return None
+        found = await self.links.counterpart(
+            row.ticket_id, content.chat_id, content.reply_to, address.chat_id
+        )
+        return None if found is None else reply_to(found, content)
+
+    def _render(self, text: Text, place: Place, language: str | None) -> str:
+        return self.texts.render(text, language if place.kind is PlaceKind.CLIENT else None)
+
+
+def reply_to(found: Counterpart, content: Content) -> ReplyParameters:
+    reply = ReplyParameters(message_id=found.message_id, allow_sending_without_reply=True)
+    quote = content.quote
+    if quote is None:
+        return reply
+    entities = [MessageEntity.model_validate(dict(entity)) for entity in quote.entities]
+    return reply.model_copy(
+        update={
+            "quote": quote.text,
+            "quote_position": quote.position,
+            "quote_entities": entities or None,
+        }
+    )
+
+
+def copy_call(
+    effect: Copy, address: Address, label: str | None, reply: Reply = None
+) -> CopyMessage | SendMessage:
+    """Relays a message; a label goes into its text or caption where it fits, else it is left out.
+
+    The message itself always arrives whole: what cannot carry the label is copied without it.
+    """
+    content = effect.content
+    plain = CopyMessage(
+        chat_id=address.chat_id,
+        message_thread_id=address.thread_id,
+        from_chat_id=content.chat_id,
+        message_id=content.message_id,
+        reply_parameters=reply,
+    )
+    if label is None:
+        return plain
+    words, entities = labelled(content, label)
+    if content.kind is ContentKind.TEXT and utf16_length(words) <= TEXT_UNITS_MAX:
+        return SendMessage(
+            chat_id=address.chat_id,
+            message_thread_id=address.thread_id,
+            text=words,
+            entities=entities,
+            reply_parameters=reply,
+        )
+    if content.kind.takes_caption and utf16_length(words) <= CAPTION_UNITS_MAX:
+        return plain.model_copy(update={"caption": words, "caption_entities": entities})
+    return plain
+
+
+def forward_call(
+    effect: Copy, address: Address, label: str | None, reply: Reply
+) -> CopyMessage | SendMessage | ForwardMessage:
+    """A forwarded message is forwarded on, so that Telegram itself says where it is from.
+
+    Not to the client: it would show the account of whomever the staff had it from. Nor can a
+    forwarded message be an answer. Such ones say it in words.
+    """
+    content = effect.content
+    if effect.place.kind is PlaceKind.CLIENT or reply is not None or content.protected:
+        return copy_call(effect, address, label, reply)
+    return ForwardMessage(
+        chat_id=address.chat_id,
+        message_thread_id=address.thread_id,
+        from_chat_id=content.chat_id,
+        message_id=content.message_id,
+    )
+
+
+def edit_call(
+    content: Content, address: Address, found: Counterpart, label: str | None
+) -> EditMessageText | EditMessageCaption | EditMessageMedia | None:
+    """Makes a copy what the message is now, its label in front as it was."""
+    words, entities = labelled(content, label)
+    is_text = content.kind is ContentKind.TEXT
+    if utf16_length(words) > (TEXT_UNITS_MAX if is_text else CAPTION_UNITS_MAX):
+        words, entities = labelled(content, None)
+    where: dict[str, Any] = {"chat_id": address.chat_id, "message_id": found.message_id}
+    if is_text:
+        return EditMessageText(**where, text=words, entities=entities)
+    kind = _MEDIA.get(content.kind)
+    if kind is None or content.file_id is None:
+        return EditMessageCaption(**where, caption=words, caption_entities=entities)
+    medium = kind(media=content.file_id, caption=words, caption_entities=entities)
+    return EditMessageMedia(**where, media=medium)
+
+
+def _as_answer(
+    content: Content, address: Address, found: Counterpart, label: str
+) -> SendMessage | None:
+    """The new words as an answer to a message that holds the old ones among others."""
+    words, entities = labelled(content, label)
+    if utf16_length(words) > TEXT_UNITS_MAX:
+        words, entities = labelled(content, None)
+    return SendMessage(
+        chat_id=address.chat_id,
+        message_thread_id=address.thread_id,
+        text=words,
+        entities=entities,
+        reply_parameters=reply_to(found, content),
+    )
+
+
+def labelled(content: Content, label: str | None) -> tuple[str, list[MessageEntity]]:
+    """The content's words behind a label, its entities moved along."""
+    head = label or ""
+    if head and content.text:
+        head += "\n"
+    return head + content.text, shifted(content.entities, utf16_length(head))
