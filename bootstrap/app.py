@@ -37,6 +37,7 @@ from bot.delivery.pace import Pace
 from bot.delivery.shared import SharedPace
 from bot.desk import create_dispatcher
 from bot.desk.worker import DeskWorker
+from bot.forms import BestForm
 from bot.intake import Intake
 from bot.meaning import Desk
 from bot.polling import Poller
@@ -236,7 +237,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
     sheet = _sheet(settings)
     delivery = Delivery(
         outbox=outbox,
-        call=api,
+        call=BestForm(api),
         calls=Calls(
             texts=texts,
             roster=roster,

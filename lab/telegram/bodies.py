@@ -46,6 +46,7 @@ class Send(Body):
     payload: JsonObject | None = None
     thread: int | None = None
     reply_to: int | None = None
+    quote: str | None = None
     entities: list[JsonObject] | None = None
     anonymous: bool = False
     media_group_id: str | None = None

@@ -105,6 +105,7 @@ class ControlApi:
             payload=body.payload,
             thread_id=body.thread,
             reply_to=body.reply_to,
+            quote=body.quote,
             entities=body.entities,
             anonymous=body.anonymous,
             media_group_id=body.media_group_id,

@@ -27,6 +27,7 @@ def send(
     file: StoredFile | None = None,
     thread_id: int | None = None,
     reply_to: int | None = None,
+    quote: str | None = None,
     entities: list[Json] | None = None,
     anonymous: bool = False,
     media_group_id: str | None = None,
@@ -41,6 +42,8 @@ def send(
         replied = chat.message(reply_to)
         if replied is None:
             raise WorldError("the message to reply to is gone")
+        if quote is not None and quote not in replied.text:
+            raise WorldError("the message to reply to does not say that")
         thread_id = thread_id or replied.thread_id
     units_max = TEXT_UNITS_MAX if kind == "text" else CAPTION_UNITS_MAX
     if units(text) > units_max:
@@ -53,10 +56,20 @@ def send(
         body,
         thread_id=thread_id,
         reply_to=reply_to,
+        quote=quote_of(chat, reply_to, quote),
         anonymous=anonymous,
         media_group_id=media_group_id,
         protected=protected,
     )
+
+
+def quote_of(chat: Chat, reply_to: int | None, quote: str | None) -> Json | None:
+    """What was marked in the message replied to, as Telegram shows it; whether it is there."""
+    replied = None if reply_to is None else chat.message(reply_to)
+    if quote is None or replied is None or quote not in replied.text:
+        return None
+    position = units(replied.text[: replied.text.index(quote)])
+    return {"text": quote, "position": position, "is_manual": True}
 
 
 def _may_write(chat: Chat, user: User, thread_id: int | None, *, anonymous: bool) -> None:
