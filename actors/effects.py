@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from actors.ids import MessageId, TechnicianId
+from actors.ids import ChatId, MessageId, TechnicianId
 from actors.messages import Content
 from actors.places import Place
 
@@ -146,11 +146,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class React:
-    """Put the bot's reaction on a message that somebody wrote in this place."""
+    """Put the bot's reaction on a message in this place; ``None`` takes it back.
+
+    A bot has one reaction for each message, so the newest stays. With ``of_chat`` the message is
+    named as it stands there, and the one meant is what stands for it here, if anything does.
+    """
 
     place: Place
     message_id: MessageId
-    emoji: str
+    emoji: str | None
+    of_chat: ChatId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

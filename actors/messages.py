@@ -157,6 +157,16 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reacted:
+    """Somebody put a reaction on a message of ``place``, or (``None``) took it back."""
+
+    place: Place
+    chat_id: ChatId
+    message_id: MessageId
+    emoji: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssignRequested:
     """A button of the card was pressed.
 
@@ -258,6 +268,7 @@ type Message = (
     | StaffWrote
     | TechnicianWrote
     | Edited
+    | Reacted
     | AssignRequested
     | CloseRequested
     | ScoreGiven
@@ -274,6 +285,7 @@ MESSAGE_TYPES: tuple[type[Message], ...] = (
     StaffWrote,
     TechnicianWrote,
     Edited,
+    Reacted,
     AssignRequested,
     CloseRequested,
     ScoreGiven,

@@ -14,14 +14,12 @@ from aiogram.methods import (
     EditMessageText,
     ReopenForumTopic,
     SendMessage,
-    SetMessageReaction,
     TelegramMethod,
 )
 from aiogram.types import (
     ForumTopic,
     InlineKeyboardMarkup,
     MessageId,
-    ReactionTypeEmoji,
     ReplyParameters,
 )
 from aiogram.types import Message as TelegramMessage
@@ -114,11 +112,7 @@ class Calls:
             case Edit():
                 return await self._edit(effect, row, address)
             case React():
-                return SetMessageReaction(
-                    chat_id=address.chat_id,
-                    message_id=effect.message_id,
-                    reaction=[ReactionTypeEmoji(emoji=effect.emoji)],
-                )
+                return await self._relay.react(effect, row, address)
             case CopyHistory():
                 raise AssertionError("history is expanded by the commit")
             case _:

@@ -1,19 +1,23 @@
-"""What people do to messages that are there: they change them."""
+"""What people do to messages that are there: they change them and react to them."""
 
 from typing import Any
 
-from aiogram.types import Message, Update
+from aiogram.types import Message, MessageReactionUpdated, ReactionTypeEmoji, Update
 
 from actors.ids import ChatId, MessageId
-from actors.messages import ContentKind, Edited
+from actors.messages import ContentKind, Edited, Reacted
 from actors.places import CLIENT
 from actors.ports import ToClient, ToTicket
 from bot.command import command_of
 from bot.contents import content_of, kind_of
 from bot.meaning import Accept, Desk, Ignored, Lookups, Translation
-from bot.people import author_of
+from bot.people import author_of, person_of
 
 PRIVATE = "private"
+
+
+_OURS_TO_GIVE = "emoji"
+"""Kind of reaction; custom and paid ones are nothing that a bot could put on a message."""
 
 
 def message_of(update: Update) -> tuple[ChatId, MessageId] | None:
@@ -21,6 +25,9 @@ def message_of(update: Update) -> tuple[ChatId, MessageId] | None:
     edited = update.edited_message
     if edited is not None and edited.chat.type == PRIVATE:
         return ChatId(edited.chat.id), MessageId(edited.message_id)
+    reaction = update.message_reaction
+    if reaction is not None:
+        return ChatId(reaction.chat.id), MessageId(reaction.message_id)
     return None
 
 
@@ -46,3 +53,25 @@ def edited(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translatio
         return Accept(route=ToTicket(ticket_id=known.message.ticket_id), message=change)
     # Not relayed yet, so it waits in a lane of the client's newest ticket, before this change.
     return Accept(route=ToClient(client=author, is_text=False, opens=False), message=change)
+
+
+def reacted(change: MessageReactionUpdated, known: Lookups) -> Translation:
+    """A reaction on a message that stands elsewhere, too; anonymous ones count as the staff's."""
+    if change.user is not None and change.user.is_bot:
+        return Ignored.BOT
+    emojis = [r.emoji for r in change.new_reaction if isinstance(r, ReactionTypeEmoji)]
+    if change.new_reaction and not emojis:
+        return Ignored.KIND
+    before = {r.emoji for r in change.old_reaction if isinstance(r, ReactionTypeEmoji)}
+    newest = [emoji for emoji in emojis if emoji not in before] or emojis
+    chat_id, message_id = ChatId(change.chat.id), MessageId(change.message_id)
+    emoji = newest[-1] if newest else None
+    linked = known.message
+    if linked is not None and linked.place is not None:
+        reaction = Reacted(place=linked.place, chat_id=chat_id, message_id=message_id, emoji=emoji)
+        return Accept(route=ToTicket(ticket_id=linked.ticket_id), message=reaction)
+    if change.chat.type != PRIVATE or change.user is None:
+        return Ignored.OUTSIDE
+    reaction = Reacted(place=CLIENT, chat_id=chat_id, message_id=message_id, emoji=emoji)
+    route = ToClient(client=person_of(change.user), is_text=False, opens=False)
+    return Accept(route=route, message=reaction)

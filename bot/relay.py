@@ -13,6 +13,7 @@ from aiogram.methods import (
     EditMessageText,
     ForwardMessage,
     SendMessage,
+    SetMessageReaction,
     TelegramMethod,
 )
 from aiogram.types import (
@@ -22,10 +23,11 @@ from aiogram.types import (
     InputMediaPhoto,
     InputMediaVideo,
     MessageEntity,
+    ReactionTypeEmoji,
     ReplyParameters,
 )
 
-from actors.effects import Copy, EditCopy, Text
+from actors.effects import Copy, EditCopy, React, Text
 from actors.messages import Content, ContentKind
 from actors.places import Place, PlaceKind
 from actors.ports import Address, Counterpart, MessageBook, OutboxRow
@@ -77,6 +79,24 @@ class Relay:
             notice = self._render(Text(key="label-edited"), effect.place, language)
             return _as_answer(content, address, found, f"{label or ''}\n{notice}".strip())
         return edit_call(content, address, found, label)
+
+    async def react(
+        self, effect: React, row: OutboxRow, address: Address
+    ) -> SetMessageReaction | None:
+        """The reaction, ``None`` when there is no such message here to react to."""
+        message_id = effect.message_id
+        if effect.of_chat is not None:
+            found = await self.links.counterpart(
+                row.ticket_id, effect.of_chat, message_id, address.chat_id
+            )
+            if found is None:
+                return None
+            message_id = found.message_id
+        return SetMessageReaction(
+            chat_id=address.chat_id,
+            message_id=message_id,
+            reaction=[] if effect.emoji is None else [ReactionTypeEmoji(emoji=effect.emoji)],
+        )
 
     def label(
         self, place: Place, content: Content, label: Text | None, language: str | None

@@ -25,7 +25,7 @@ from actors.ports import ToClient, ToDesk, ToTicket
 from bot.command import command_of
 from bot.contents import content_of, kind_of
 from bot.keyboards import TICKET_DATA, AssignData, CloseData, CommentData, ScoreData, SkipData
-from bot.marks import edited
+from bot.marks import edited, reacted
 from bot.meaning import Accept, Desk, Ignored, Lookups, Refused, Translation
 from bot.people import author_of, person_of
 
@@ -60,6 +60,8 @@ def translate(update: Update, raw: Mapping[str, Any], desk: Desk, known: Lookups
         return _message(update.message, raw.get("message", {}), desk, known)
     if update.edited_message is not None:
         return edited(update.edited_message, raw.get("edited_message", {}), desk, known)
+    if update.message_reaction is not None:
+        return reacted(update.message_reaction, known)
     if update.callback_query is not None:
         return _press(update.callback_query, known)
     if update.my_chat_member is not None:

@@ -1,8 +1,8 @@
 """What is done to messages that have been relayed already."""
 
 from actors.decision import Actor, Decision, Event
-from actors.effects import EditCopy, Effect, Text
-from actors.messages import Edited
+from actors.effects import EditCopy, Effect, React, Text
+from actors.messages import Edited, Reacted
 from actors.notes import aside
 from actors.places import CLIENT, MAIN, Place, PlaceKind, mirror
 from actors.state import TicketState
@@ -38,6 +38,20 @@ def edited(state: TicketState, message: Edited) -> Decision:
             if place != CLIENT
         ]
     return Decision(state=state, events=(event,), effects=tuple(effects))
+
+
+def reacted(state: TicketState, message: Reacted) -> Decision:
+    """A reaction is seen on the same message in the other places."""
+    effects = tuple(
+        React(
+            place=place,
+            message_id=message.message_id,
+            emoji=message.emoji,
+            of_chat=message.chat_id,
+        )
+        for place in others(state, message.place)
+    )
+    return Decision(state=state, effects=effects)
 
 
 def others(state: TicketState, here: Place) -> list[Place]:

@@ -18,6 +18,7 @@ from actors.messages import (
     Edited,
     Envelope,
     FailureReason,
+    Reacted,
     ScoreGiven,
     StaffWrote,
     TechnicianWrote,
@@ -29,7 +30,7 @@ from actors.notes import aside
 from actors.places import CLIENT, MAIN, mirror
 from actors.state import Status, TicketState
 from actors.titles import title
-from actors.workflows.bridge import edited
+from actors.workflows.bridge import edited, reacted
 from actors.workflows.course import assign, close
 from actors.workflows.phrases import (
     aside_event,
@@ -60,6 +61,8 @@ def decide(state: TicketState, envelope: Envelope) -> Decision:
             return _technician_wrote(state, message)
         case Edited():
             return edited(state, message)
+        case Reacted():
+            return reacted(state, message)
         case AssignRequested():
             return assign(state, message, envelope.seq)
         case CloseRequested():
