@@ -13,6 +13,7 @@ from aiogram.methods import (
     EditMessageReplyMarkup,
     EditMessageText,
     ReopenForumTopic,
+    SendMediaGroup,
     SendMessage,
     TelegramMethod,
 )
@@ -118,6 +119,10 @@ class Calls:
             case _:
                 assert_never(effect)
 
+    async def album(self, rows: Sequence[OutboxRow]) -> CopyMessages | SendMediaGroup:
+        """All of an album at once, so that it stays one; its parts come in their order."""
+        return await self._relay.album(rows)
+
     def join(self, rows: Sequence[OutboxRow]) -> SendMessage:
         """One message of several texts; :func:`bot.joining.joinable` has said that they fit."""
         address, effect = rows[0].address, rows[0].effect
@@ -191,19 +196,6 @@ class Calls:
 
     def _label(self, effect: Copy) -> str | None:
         return None if effect.label is None else self._texts.render(effect.label)
-
-
-def album_call(rows: Sequence[OutboxRow]) -> CopyMessages:
-    """All of an album at once, so that it stays one. It can carry no label."""
-    address = rows[0].address
-    assert address is not None, rows[0]
-    contents = [row.effect.content for row in rows if isinstance(row.effect, Copy)]
-    return CopyMessages(
-        chat_id=address.chat_id,
-        message_thread_id=address.thread_id,
-        from_chat_id=contents[0].chat_id,
-        message_ids=[content.message_id for content in contents],
-    )
 
 
 def made(answer: object) -> Made:

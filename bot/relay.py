@@ -3,15 +3,18 @@
 What is longer than Telegram allows with a label goes without it: the message itself arrives whole.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiogram.methods import (
     CopyMessage,
+    CopyMessages,
     EditMessageCaption,
     EditMessageMedia,
     EditMessageText,
     ForwardMessage,
+    SendMediaGroup,
     SendMessage,
     SetMessageReaction,
     TelegramMethod,
@@ -50,6 +53,8 @@ _MEDIA = {
 }
 """Kinds whose medium can be put in the place of another."""
 
+_ALBUM = frozenset(_MEDIA) - {ContentKind.ANIMATION}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
@@ -64,6 +69,35 @@ class Relay:
         if effect.label is None and effect.content.origin is not None:
             return forward_call(effect, address, label, reply)
         return copy_call(effect, address, label, reply)
+
+    async def album(self, rows: Sequence[OutboxRow]) -> CopyMessages | SendMediaGroup:
+        """All parts of an album in one call, in their order, with their captions.
+
+        A copied album can carry no label and answer nothing, so such a one is sent anew.
+        """
+        row, address = rows[0], rows[0].address
+        effects = [row.effect for row in rows if isinstance(row.effect, Copy)]
+        assert address is not None, row
+        first = effects[0]
+        reply = await self._reply(first.content, row, address)
+        label = self.label(first.place, first.content, first.label, row.client.language)
+        contents = [effect.content for effect in effects]
+        if (label is None and reply is None) or not _can_be_sent(contents):
+            return CopyMessages(
+                chat_id=address.chat_id,
+                message_thread_id=address.thread_id,
+                from_chat_id=first.content.chat_id,
+                message_ids=[content.message_id for content in contents],
+            )
+        return SendMediaGroup(
+            chat_id=address.chat_id,
+            message_thread_id=address.thread_id,
+            media=[
+                medium_of(content, None if number else label)
+                for number, content in enumerate(contents)
+            ],
+            reply_parameters=reply,
+        )
 
     async def edit(
         self, effect: EditCopy, row: OutboxRow, address: Address
@@ -202,11 +236,26 @@ def edit_call(
     where: dict[str, Any] = {"chat_id": address.chat_id, "message_id": found.message_id}
     if is_text:
         return EditMessageText(**where, text=words, entities=entities)
-    kind = _MEDIA.get(content.kind)
-    if kind is None or content.file_id is None:
+    if content.kind not in _MEDIA or content.file_id is None:
         return EditMessageCaption(**where, caption=words, caption_entities=entities)
-    medium = kind(media=content.file_id, caption=words, caption_entities=entities)
-    return EditMessageMedia(**where, media=medium)
+    return EditMessageMedia(**where, media=medium_of(content, label))
+
+
+def medium_of(content: Content, label: str | None) -> Any:
+    """The content's medium (an ``InputMedia…``) and caption, with the label where it fits."""
+    words, entities = labelled(content, label)
+    if utf16_length(words) > CAPTION_UNITS_MAX:
+        words, entities = labelled(content, None)
+    assert content.file_id is not None, content
+    kind = _MEDIA[content.kind]
+    return kind(media=content.file_id, caption=words or None, caption_entities=entities or None)
+
+
+def _can_be_sent(contents: Sequence[Content]) -> bool:
+    """Whether Telegram takes these as an album: pictures and films mix, other kinds do not."""
+    kinds = {content.kind for content in contents}
+    alike = kinds <= {ContentKind.PHOTO, ContentKind.VIDEO} or len(kinds) == 1
+    return alike and all(c.file_id is not None and c.kind in _ALBUM for c in contents)
 
 
 def _as_answer(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
-from aiogram.methods import CopyMessages, TelegramMethod
+from aiogram.methods import TelegramMethod
 
 from actors.effects import AnswerPress, OpenTopic
 from actors.errors import Transient
@@ -20,7 +20,7 @@ from actors.ports import (
     TopicLost,
     Undeliverable,
 )
-from bot.calls import Calls, album_call, made
+from bot.calls import Calls, made
 from bot.delivery.batches import Batch
 from bot.delivery.options import DeliveryOptions
 from bot.delivery.pace import Pacing
@@ -140,7 +140,9 @@ class Caller:
     async def _render(self, batch: Batch) -> TelegramMethod[Any] | None:
         if len(batch.rows) == 1:
             return await self._calls.render(batch.head)
-        return album_call(batch.rows) if batch.is_album else self._calls.join(batch.rows)
+        if batch.is_album:
+            return await self._calls.album(batch.rows)
+        return self._calls.join(batch.rows)
 
     async def _attempt(self, batch: Batch, method: TelegramMethod[Any]) -> Outcome:
         rows, effect = batch.rows, batch.head.effect
@@ -151,7 +153,7 @@ class Caller:
         finally:
             if isinstance(effect, AnswerPress):
                 await self._presses.release(effect.callback_id)
-        if isinstance(method, CopyMessages):
+        if isinstance(answer, list):
             results = [made(each) for each in answer]
         else:
             results = [made(answer)] * len(rows)
