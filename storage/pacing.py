@@ -84,10 +84,10 @@ _CLOSE = (
     _LEARNT
     + """
 local recovery, cut, least = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local seconds = tonumber(ARGV[4])
+local seconds, teach = tonumber(ARGV[4]), ARGV[5] == '1'
 for _, key in ipairs(KEYS) do
     local closed = tonumber(redis.call('HGET', key, 'closed_until') or '0')
-    if closed <= now then
+    if teach and closed <= now then
         local f = math.max(least, factor(key, now, recovery) * cut)
         redis.call('HSET', key, 'factor', tostring(f), 'learnt_at', whole(now))
     end
@@ -157,10 +157,11 @@ class RedisBuckets:
 
         return await self._tolerant(command, None)
 
-    async def close(self, names: Sequence[str], seconds: float) -> None:
-        """Nobody takes from these for so long."""
+    async def close(self, names: Sequence[str], seconds: float, *, teach: bool = True) -> None:
+        """Nobody takes from these for so long; ``teach``: and less for a longer while."""
         lesson = self._lesson
-        args: list[Any] = [lesson.recovery_s * _MICRO, lesson.cut, lesson.least, seconds * _MICRO]
+        args: list[Any] = [lesson.recovery_s * _MICRO, lesson.cut, lesson.least]
+        args += [seconds * _MICRO, int(teach)]
 
         async def command() -> None:
             await self._close(keys=[self._prefix + name for name in names], args=args)

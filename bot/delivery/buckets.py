@@ -34,9 +34,9 @@ class Budget:
         """The part of the full budget that is in force."""
         return min(1.0, self._factor + (now - self._learnt_at) / self._learning.recovery_s)
 
-    def close(self, now: float, seconds: float) -> None:
+    def close(self, now: float, seconds: float, *, teach: bool = True) -> None:
         """Nothing goes out for so long. Calls that were under way together teach once."""
-        if self.closed_until <= now:
+        if teach and self.closed_until <= now:
             learning = self._learning
             self._factor = max(learning.least, self.factor(now) * learning.cut)
             self._learnt_at = now

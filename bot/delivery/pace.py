@@ -17,6 +17,8 @@ class PaceOptions:
     """
 
     bot_per_s: float = 30.0
+    bot_burst_part: float = 0.8
+    """Of a second's calls, that many at once: on their way they come closer together."""
     private_per_s: float = 1.0
     private_burst: int = 5
     """Calls to one private chat that may go out together after a pause."""
@@ -27,6 +29,9 @@ class PaceOptions:
     buckets_max: int = 20_000
     """Chats remembered; a forgotten one starts anew, and 429 corrects it."""
     learning: Learning = field(default_factory=Learning)
+    group_lesson_s: float = 3.0
+    """A group's own minute asks for a longer wait; a shorter one was the bot's, and teaches no
+    group that its budget is smaller."""
     bot_alarm_chats: int = 4
     """A 429 does not say whose limit it was; from so many chats at once it was the bot's own."""
     bot_alarm_s: float = 3.0
@@ -36,6 +41,14 @@ class PaceOptions:
     def is_unlimited(self) -> bool:
         """Whether there is nothing to count."""
         return self.bot_per_s <= 0 and self.private_per_s <= 0 and self.group_per_min <= 0
+
+    @property
+    def bot_burst(self) -> int:
+        return max(1, round(self.bot_per_s * self.bot_burst_part))
+
+    def teaches(self, chat_id: ChatId | None, seconds: float) -> bool:
+        """Whether a 429 says anything about this budget, beyond that one must wait."""
+        return chat_id is None or chat_id > 0 or seconds >= self.group_lesson_s
 
     def window(self) -> tuple[int, float]:
         """A group's calls, and in how many seconds; the calls are 0 without a limit."""
@@ -148,7 +161,8 @@ class Pace:
         self.pauses += 1
         self.paused_s += seconds
         if chat_id is not None:
-            self._chat(chat_id, now).close(now, seconds)
+            teach = self.options.teaches(chat_id, seconds)
+            self._chat(chat_id, now).close(now, seconds, teach=teach)
         of_bot = chat_id is None or self._is_alarming(chat_id, now)
         if of_bot:
             self._bot.close(now, seconds)
@@ -168,7 +182,7 @@ class Pace:
         options = self.options
         if options.bot_per_s <= 0:
             return Budget(options.learning)
-        return Bucket(options.bot_per_s, options.bot_per_s, now, options.learning)
+        return Bucket(options.bot_per_s, options.bot_burst, now, options.learning)
 
     def _chat(self, chat_id: ChatId, now: float) -> Budget:
         budget = self._chats.get(chat_id)

@@ -13,7 +13,7 @@ BOT = "bot"
 class Buckets(Protocol):
     async def take(self, asks: Sequence[Ask]) -> Answer | None: ...
 
-    async def close(self, names: Sequence[str], seconds: float) -> None: ...
+    async def close(self, names: Sequence[str], seconds: float, *, teach: bool) -> None: ...
 
 
 class SharedPace:
@@ -58,16 +58,24 @@ class SharedPace:
 
     async def pause(self, chat_id: ChatId | None, seconds: float) -> None:
         of_bot = self._own.close(chat_id, seconds)
-        names = [] if chat_id is None else [_name(chat_id)]
-        await self._buckets.close([*names, BOT] if of_bot else names, seconds)
+        if chat_id is not None:
+            teach = self._own.options.teaches(chat_id, seconds)
+            await self._buckets.close([_name(chat_id)], seconds, teach=teach)
+        if of_bot:
+            await self._buckets.close([BOT], seconds, teach=True)
 
     def _asks(self, chat_id: ChatId, cost: int, keep: int) -> list[Ask]:
         options = self._own.options
         per_s = options.bot_per_s
         bot = Ask(name=BOT, kind="none")
         if per_s > 0:
-            burst = max(1, round(per_s))
-            bot = Ask(name=BOT, kind="bucket", most=burst, span_s=1 / per_s, cost=max(1, cost))
+            bot = Ask(
+                name=BOT,
+                kind="bucket",
+                most=options.bot_burst,
+                span_s=1 / per_s,
+                cost=max(1, cost),
+            )
         name = _name(chat_id)
         chat = Ask(name=name, kind="none")
         if chat_id > 0 and options.private_per_s > 0:

@@ -162,10 +162,17 @@ async def test_a_pause_of_the_bot_closes_everything_on_all_nodes(cluster: Cluste
 
 async def test_a_429_shrinks_the_window_for_all_nodes(cluster: Cluster) -> None:
     one, two = cluster.node(PaceOptions()), cluster.node(PaceOptions())
-    await one.pause(MAIN, 0.05)
-    await two.pause(MAIN, 0.05)  # under way together: one lesson
+    await cluster.buckets().close([f"chat:{MAIN}"], 0.05)
+    await cluster.buckets().close([f"chat:{MAIN}"], 0.05)  # under way together: one lesson
     await anyio.sleep(0.1)
     assert await taken([one, two], MAIN) == 10
+
+
+async def test_a_short_pause_teaches_a_group_nothing(cluster: Cluster) -> None:
+    node = cluster.node(PaceOptions())
+    await node.pause(MAIN, 0.05)
+    await anyio.sleep(0.1)
+    assert await taken([node], MAIN) == 20
 
 
 async def test_without_redis_each_node_keeps_to_its_share(nowhere: Cluster) -> None:
