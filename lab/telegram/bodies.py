@@ -51,6 +51,7 @@ class Send(Body):
     anonymous: bool = False
     media_group_id: str | None = None
     protected: bool = False
+    origin: JsonObject | None = None
     bot: int | None = None
 
 

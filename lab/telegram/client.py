@@ -61,7 +61,11 @@ class LabClient:
         return await self._post("group", title=title, **more)
 
     async def send(self, user: int, chat: int, text: str = "", **more: Any) -> Object:
-        """``more``: kind, payload, thread, reply_to, entities, anonymous, media_group_id, bot."""
+        """A person writes.
+
+        ``more``: kind, payload, thread, reply_to, entities, anonymous, media_group_id, bot,
+        quote, protected, origin (a ``MessageOrigin``: the message is a forwarded one).
+        """
         return await self._post("send", user=user, chat=chat, text=text, **more)
 
     async def send_many(self, messages: Sequence[Mapping[str, Any]]) -> list[Object]:

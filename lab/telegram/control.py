@@ -110,6 +110,7 @@ class ControlApi:
             anonymous=body.anonymous,
             media_group_id=body.media_group_id,
             protected=body.protected,
+            origin=body.origin,
             bot_id=body.bot,
         )
         return message_view(message)

@@ -32,9 +32,13 @@ def send(
     anonymous: bool = False,
     media_group_id: str | None = None,
     protected: bool = False,
+    origin: Json | None = None,
     bot_id: int | None = None,
 ) -> Message:
-    """A person writes. In a private chat this starts the bot, so that it may answer."""
+    """A person writes. In a private chat this starts the bot, so that it may answer.
+
+    With ``origin`` (a ``MessageOrigin``) it is a forwarded message.
+    """
     user = world.user(user_id)
     chat = world.chat(chat_id, bot_id)
     _may_write(chat, user, thread_id, anonymous=anonymous)
@@ -60,6 +64,7 @@ def send(
         anonymous=anonymous,
         media_group_id=media_group_id,
         protected=protected,
+        origin=None if origin is None else {"date": int(world.clock()), **origin},
     )
 
 

@@ -96,6 +96,7 @@ def message_view(message: Message) -> Json:
         "media_group_id": message.media_group_id,
         "copied_from": list(message.copied_from) if message.copied_from else None,
         "forwarded": message.origin is not None,
+        "origin": message.origin,
         "deleted": message.deleted,
     }
 
