@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 import anyio
 import click
+from click.core import ParameterSource
 
 from actors.errors import TopicdeskError
 from bootstrap.settings import (
@@ -25,6 +26,9 @@ from bootstrap.settings import (
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
+
+FLOOD: Final = 200
+"""Messages of one who floods, if nobody says otherwise."""
 INTERRUPTED: Final = 130
 
 EPILOG: Final = """\b
@@ -150,6 +154,64 @@ def relay(*, clients: int, messages: int, json_file: Path | None) -> None:
     lab = _lab("lab.bench", "bench")
     with _told():
         sys.exit(lab.relay(clients=clients, messages=messages, json_file=json_file))
+
+
+@bench.command()
+@click.argument("scene", type=click.Choice(["limited", "flood", "storm"]))
+@click.option("--clients", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--messages",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Of each client; of the one who floods, 200 if not given.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    help="Telegram's limits times this; 6 shows in minutes what else takes an hour.",
+)
+@click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the figures there, too.",
+)
+@click.pass_context
+def delivery(
+    context: click.Context,
+    *,
+    scene: str,
+    clients: int,
+    messages: int,
+    scale: float,
+    runs: int,
+    json_file: Path | None,
+) -> None:
+    """How well Telegram's limits are used, and its faults borne.
+
+    limited: all write at once under limits. flood: quiet clients beside one who floods.
+    storm: no limits, but a fifth of all calls fails in some way.
+    """
+    lab = _lab("lab.bench_delivery", "bench")
+    given = context.get_parameter_source("messages") is not ParameterSource.DEFAULT
+    with _told():
+        match scene:
+            case "limited":
+                code = lab.limited(
+                    clients=clients, messages=messages, scale=scale, runs=runs, json_file=json_file
+                )
+            case "flood":
+                count = messages if given else FLOOD
+                code = lab.flood(
+                    clients=clients, flood=count, scale=scale, runs=runs, json_file=json_file
+                )
+            case _:
+                code = lab.storm(clients=clients, messages=messages, runs=runs, json_file=json_file)
+        sys.exit(code)
 
 
 # --- what the commands share ----------------------------------------------------------------
