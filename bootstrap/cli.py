@@ -149,11 +149,38 @@ def bench() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the figures there, too.",
 )
-def relay(*, clients: int, messages: int, json_file: Path | None) -> None:
+@click.option(
+    "--rate", type=click.IntRange(min=0), default=0, help="And then so many a second, evenly."
+)
+@click.option(
+    "--latency-ms", type=click.FloatRange(min=0), default=0.0, help="Of each copy at Telegram."
+)
+@click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--bare/--no-bare", default=True, help="Beside it, a relay that stores nothing.")
+def relay(
+    *,
+    clients: int,
+    messages: int,
+    json_file: Path | None,
+    rate: int,
+    latency_ms: float,
+    runs: int,
+    bare: bool,
+) -> None:
     """From a client's message received to its copy made: rate, times, lost, doubled, disordered."""
     lab = _lab("lab.bench", "bench")
     with _told():
-        sys.exit(lab.relay(clients=clients, messages=messages, json_file=json_file))
+        sys.exit(
+            lab.relay(
+                clients=clients,
+                messages=messages,
+                json_file=json_file,
+                rate=rate,
+                latency_ms=latency_ms,
+                runs=runs,
+                bare=bare,
+            )
+        )
 
 
 @bench.command()

@@ -50,10 +50,11 @@ async def telegram_alone() -> AsyncIterator[tuple[LabClient, Mapping[str, str]]]
 
 
 @asynccontextmanager
-async def running(**more: str) -> AsyncIterator[Stage]:
+async def running(module: Sequence[str] | None = None, **more: str) -> AsyncIterator[Stage]:
     """The local Telegram and the bot, by webhook, in processes of their own.
 
-    ``more`` are settings of the bot; without them its pace knows no limit.
+    ``more`` are settings of the bot; without them its pace knows no limit. ``module`` is a program
+    to run in the bot's stead.
     """
     folder = Path(tempfile.mkdtemp(prefix="topicdesk-bench-"))
     try:
@@ -73,7 +74,8 @@ async def running(**more: str) -> AsyncIterator[Stage]:
                 **more,
             }
             log_file = folder / "bot.log"
-            async with BotProcess(settings, log_file=log_file) as bot:
+            program = {} if module is None else {"module": module}
+            async with BotProcess(settings, log_file=log_file, **program) as bot:
                 yield Stage(lab=lab, bot=bot, settings=settings, log_file=log_file)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
