@@ -189,9 +189,9 @@ class Caller:
         """The outcome of a call that raised; nothing ends as a log line only."""
         head = rows[0]
         failure = classify(error, head)
-        if failure.verdict is Verdict.PAUSE:
-            chat_id = None if head.address is None else head.address.chat_id
-            await self._pace.pause(chat_id, failure.wait_s)
+        if failure.verdict is Verdict.PAUSE and head.address is not None:
+            # A press has no chat: it waits alone, for buttons count apart from messages.
+            await self._pace.pause(head.address.chat_id, failure.wait_s)
         if len(rows) > 1 and failure.verdict is Verdict.FINAL:
             log.warning("batch_refused", outbox_id=head.id, detail=failure.detail, rows=len(rows))
             again = (Postponed(row=row, after_s=0, error=failure.detail) for row in rows)

@@ -398,6 +398,43 @@ async def test_our_pace_keeps_within_the_limits_of_telegram(office: Office) -> N
     assert office.lab.telegram.bot_api.limits.refused == 0
 
 
+async def test_texts_that_waited_are_one_message_to_which_each_of_them_is_linked(
+    office: Office,
+) -> None:
+    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=2, group_window_s=1)
+    async with office.delivering(pace) as delivery:
+        ticket_id, _ = await office.decider.decide(opening(), *office.copies(30), client=IVAN)
+        await office.settled()
+        assert delivery.stats().joined == 29
+    [first, joined] = office.said(office.lab.scene.main_group_id)
+    assert first == "message 0"
+    assert [line.split(" · ")[1] for line in joined.splitlines()[1:]] == numbered(29, 1)
+    links = await rows(
+        office.engine,
+        "SELECT dst_message_id, array_agg(src_message_id ORDER BY outbox_id) FROM message_links"
+        " WHERE ticket_id = :ticket GROUP BY 1 ORDER BY 1",
+        ticket=ticket_id,
+    )
+    assert [len(sources) for _, sources in links] == [1, 29]
+    assert links[1][1] == sorted(links[1][1])
+
+
+async def test_a_crash_between_a_joined_call_and_its_record_repeats_nothing(
+    office: Office,
+) -> None:
+    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=2, group_window_s=1)
+    async with office.delivering(pace):
+        await office.decider.decide(opening(), *office.copies(10), client=IVAN)
+        await office.settled()
+    lost = "UPDATE outbox SET state = 'sending', settled_at = NULL, message_id = NULL WHERE id > 4"
+    async with office.engine.begin() as connection:
+        await connection.exec_driver_sql(lost)
+    async with office.delivering(pace) as delivery:
+        await office.settled()
+        assert (delivery.stats().recovered, delivery.stats().possible_doubles) == (8 - 1, 0)
+    assert len(office.said(office.lab.scene.main_group_id)) == 2
+
+
 async def failures(office: Office, ticket_id: TicketId) -> list[str]:
     """What the ticket was told, in order."""
     found = await rows(

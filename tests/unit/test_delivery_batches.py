@@ -5,9 +5,9 @@ from typing import Any
 
 import anyio
 import pytest
-from aiogram.methods import CopyMessages, EditForumTopic, SendMessage
+from aiogram.methods import AnswerCallbackQuery, CopyMessages, EditForumTopic, SendMessage
 
-from actors.effects import CloseTopic, Effect, OpenTopic, RenameTopic, Text
+from actors.effects import AnswerPress, CloseTopic, Effect, OpenTopic, RenameTopic, Text
 from actors.messages import DeliveryFailed, FailureReason
 from actors.places import MAIN
 from bot.delivery import DeliveryOptions, PaceOptions
@@ -303,3 +303,36 @@ async def test_without_limits_nothing_is_joined_or_slowed(post: Post) -> None:
         await post.settled()
         assert anyio.current_time() < 5
     assert post.api.copied == list(range(1, 301))
+
+
+# --- buttons --------------------------------------------------------------------------------
+
+
+async def test_a_429_for_a_button_holds_up_no_message(post: Post) -> None:
+    post.api.script[AnswerCallbackQuery].append(too_many(60))
+    post.outbox.add(AnswerPress(callback_id="c1", text=Text(key="press-closed")))
+    async with post.running(GROUP) as delivery:
+        await until(lambda: len(post.api.of(AnswerCallbackQuery)) == 1)
+        asked = anyio.current_time()
+        delivery.wake(post.outbox.lanes(post.outbox.add(copy(1, MAIN))))
+        await until(lambda: post.api.copied == [1])
+        assert anyio.current_time() - asked < 1
+        await post.settled()
+    assert len(post.api.of(AnswerCallbackQuery)) == 2
+
+
+async def test_buttons_are_answered_while_all_calls_are_taken_by_messages(post: Post) -> None:
+    options = DeliveryOptions(in_flight_max=2, press_reserve=1)
+    post.api.hold()
+    for client in range(1, 6):
+        post.outbox.add(copy(client), client=client)
+    async with post.running(options=options) as delivery:
+        await until(lambda: len(post.api.open) == 2)
+        press = AnswerPress(callback_id="c1", text=Text(key="press-closed"))
+        delivery.wake(post.outbox.lanes(post.outbox.add(press)))
+        await until(lambda: len(post.api.open) == 3)
+        assert len(post.api.of(AnswerCallbackQuery)) == 1
+        await anyio.sleep(1)
+        assert len(post.api.open) == 3
+        post.api.release()
+        await post.settled()
