@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from actors.ids import ChatId, MessageId, TechnicianId
+from actors.ids import ChatId, MessageId, TechnicianId, ThreadId
 from actors.messages import Content
 from actors.places import Place
 
@@ -79,11 +79,17 @@ class ReopenTopic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """Relay somebody's message. ``label`` says whose it is, where the reader could not tell."""
+    """Relay somebody's message. ``label`` says whose it is, where the reader could not tell.
+
+    Its author, in the place ``receipt``, is shown that it arrived. ``thread_id`` is the topic of
+    the client's private chat that it goes to, if that has any.
+    """
 
     place: Place
     content: Content
     label: Text | None = None
+    receipt: Place | None = None
+    thread_id: ThreadId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +131,19 @@ class ShowCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    """A message of the bot's own. ``tag`` lets a later :class:`Edit` find it again."""
+    """A message of the bot's own. ``tag`` lets a later :class:`Edit` find it again.
+
+    It answers ``reply_to``; with ``of_chat`` that is named as it stands there, as in
+    :class:`React`. ``thread_id`` as in :class:`Copy`.
+    """
 
     place: Place
     text: Text
     keyboard: Keyboard | None = None
     tag: str | None = None
     reply_to: MessageId | None = None
+    of_chat: ChatId | None = None
+    thread_id: ThreadId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +171,16 @@ class React:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Take what stands in this place for a message of ``of_chat`` away; ``by`` wanted it so."""
+
+    place: Place
+    of_chat: ChatId
+    message_id: MessageId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPress:
     """Answer a button press. Goes out at once, in no lane: it is worthless after 150 s."""
 
@@ -179,6 +201,7 @@ type Effect = (
     | Say
     | Edit
     | React
+    | Delete
     | AnswerPress
 )
 
@@ -194,6 +217,7 @@ EFFECT_TYPES: tuple[type[Effect], ...] = (
     Say,
     Edit,
     React,
+    Delete,
     AnswerPress,
 )
 

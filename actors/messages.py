@@ -124,10 +124,11 @@ class Press:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWrote:
-    """The client wrote in the private chat."""
+    """The client wrote in the private chat, perhaps in a topic of it."""
 
     author: Person
     content: Content
+    thread_id: ThreadId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,28 @@ class Reacted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRequested:
+    """``/delete`` as an answer to a message: the client shall not have it any more.
+
+    ``target_…`` is the original of what was answered, ``None`` when nothing of people's was.
+    """
+
+    by: Person
+    place: Place
+    message_id: MessageId
+    target_chat_id: ChatId | None = None
+    target_message_id: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HintAsked:
+    """``/edit``, which nobody needs: it is answered with what to do instead."""
+
+    place: Place
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssignRequested:
     """A button of the card was pressed.
 
@@ -181,11 +204,33 @@ class AssignRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseRequested:
-    """``/close`` or the close button, in the main topic or in a mirror topic."""
+    """``/close`` or the close button, in the main topic or in a mirror topic.
+
+    ``by_hand``: somebody closed the topic itself, with Telegram's own means.
+    """
 
     by: Person
     place: Place
     press: Press | None = None
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReopenRequested:
+    """Somebody opened the topic again by hand; ``latest`` is the client's newest ticket."""
+
+    by: Person
+    place: Place
+    latest: TicketId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicRenamed:
+    """Somebody gave the topic another name by hand."""
+
+    by: Person
+    place: Place
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +266,15 @@ class TopicOpened:
     place: Place
     chat_id: ChatId
     thread_id: ThreadId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """Delivery took a message out of the client's chat, or found that it was not there."""
+
+    by: str
+    chat_id: ChatId
+    message_id: MessageId
 
 
 class FailureReason(StrEnum):
@@ -269,12 +323,17 @@ type Message = (
     | TechnicianWrote
     | Edited
     | Reacted
+    | DeleteRequested
+    | HintAsked
     | AssignRequested
     | CloseRequested
+    | ReopenRequested
+    | TopicRenamed
     | ScoreGiven
     | CommentOffered
     | CommentSkipped
     | TopicOpened
+    | Deleted
     | DeliveryFailed
     | TimerFired
     | Unreadable
@@ -286,12 +345,17 @@ MESSAGE_TYPES: tuple[type[Message], ...] = (
     TechnicianWrote,
     Edited,
     Reacted,
+    DeleteRequested,
+    HintAsked,
     AssignRequested,
     CloseRequested,
+    ReopenRequested,
+    TopicRenamed,
     ScoreGiven,
     CommentOffered,
     CommentSkipped,
     TopicOpened,
+    Deleted,
     DeliveryFailed,
     TimerFired,
     Unreadable,

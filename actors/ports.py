@@ -99,6 +99,9 @@ class TopicBook(Protocol):
     async def client_of(self, ticket_id: TicketId) -> UserId | None:
         """The ticket's client, ``None`` when there is no such ticket."""
 
+    async def latest_ticket(self, ticket_id: TicketId) -> TicketId | None:
+        """The newest ticket of the same client, read anew each time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedMessage:

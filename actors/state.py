@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actors.ids import Seq, TechnicianId, TicketId
+from actors.ids import Seq, TechnicianId, ThreadId, TicketId
 from actors.messages import Person, Technician
 
 SNAPSHOT_VERSION = 1
@@ -21,7 +21,7 @@ class Status(StrEnum):
     WORK = "WORK"
     """A technician is assigned; the bridge client ↔ technician is open."""
     CLOSED = "CLOSED"
-    """Final. What the client writes next belongs to a new ticket."""
+    """What the client writes next belongs to a new ticket. Only the staff can open it again."""
 
     @property
     def is_open(self) -> bool:
@@ -31,7 +31,7 @@ class Status(StrEnum):
 MOVES: dict[Status, frozenset[Status]] = {
     Status.NEW: frozenset({Status.WORK, Status.CLOSED}),
     Status.WORK: frozenset({Status.WORK, Status.CLOSED}),
-    Status.CLOSED: frozenset(),
+    Status.CLOSED: frozenset({Status.NEW, Status.WORK}),
 }
 """The support workflow's allowed moves; ``WORK → WORK`` is a reassignment."""
 
@@ -96,6 +96,10 @@ class TicketState:
     mirrors: tuple[MirrorTopic, ...] = ()
     survey: Survey | None = None
     client_unreachable: bool = False
+    client_thread: ThreadId | None = None
+    """The topic of the private chat that the client wrote in last, if it has topics."""
+    words: str = ""
+    """What the staff wrote behind the title of the topic."""
 
     @property
     def wants_comment(self) -> bool:

@@ -229,7 +229,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
     )
     store = PostgresTicketStore(engine, lambda: node, main_chat_id)
     await PostgresNodes(engine).register(node)
-    outbox = PostgresOutbox(engine, lambda: node)
+    outbox = PostgresOutbox(engine, lambda: node, receipts=settings.receipt_reactions == "on")
     links = PostgresLinks(engine)
     locks = RedisPressLocks(redis, tolerant)
     api = Api(bot)

@@ -1,6 +1,7 @@
 """Effects as Bot API calls: places become chats, texts become words, keyboards become buttons."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Protocol, assert_never
 
@@ -30,6 +31,7 @@ from actors.effects import (
     CloseTopic,
     Copy,
     CopyHistory,
+    Delete,
     Edit,
     EditCopy,
     Keyboard,
@@ -87,6 +89,8 @@ class Calls:
             return self._answer(effect, row)
         assert row.address is not None, row
         address = row.address
+        if isinstance(effect, Copy | Say) and effect.thread_id is not None:
+            address = replace(address, thread_id=effect.thread_id)
         match effect:
             case OpenTopic():
                 return CreateForumTopic(
@@ -114,6 +118,8 @@ class Calls:
                 return await self._edit(effect, row, address)
             case React():
                 return await self._relay.react(effect, row, address)
+            case Delete():
+                return await self._relay.delete(effect, row, address)
             case CopyHistory():
                 raise AssertionError("history is expanded by the commit")
             case _:
@@ -155,11 +161,16 @@ class Calls:
             reply_markup=await self._buttons(effect.keyboard, row, None),
         )
 
-    async def _say(self, effect: Say, row: OutboxRow, address: Address) -> SendMessage:
+    async def _say(self, effect: Say, row: OutboxRow, address: Address) -> SendMessage | None:
         language = _language(effect.place, row)
+        reply_to = effect.reply_to
+        if reply_to is not None and effect.of_chat is not None:
+            reply_to = await self._relay.here(row, effect.of_chat, reply_to, address)
+            if reply_to is None:
+                return None  # what it is about is not read here
         reply = None
-        if effect.reply_to is not None:
-            reply = ReplyParameters(message_id=effect.reply_to, allow_sending_without_reply=True)
+        if reply_to is not None:
+            reply = ReplyParameters(message_id=reply_to, allow_sending_without_reply=True)
         return SendMessage(
             chat_id=address.chat_id,
             message_thread_id=address.thread_id,

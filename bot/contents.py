@@ -10,7 +10,7 @@ from aiogram.types import (
     MessageOriginUser,
 )
 
-from actors.ids import ChatId, MessageId
+from actors.ids import ChatId, MessageId, ThreadId
 from actors.messages import Content, ContentKind, Json, Quote
 from bot.people import clean_name, person_of
 
@@ -83,6 +83,12 @@ def kind_of(message: Message) -> ContentKind | None:
     return ContentKind.UNSUPPORTED if message.model_extra else None
 
 
+def private_topic(message: Message) -> ThreadId | None:
+    """The topic of a private chat that a message was written in, if the chat has any."""
+    thread = message.message_thread_id if message.is_topic_message else None
+    return None if thread is None else ThreadId(thread)
+
+
 def content_of(message: Message, kind: ContentKind, raw: dict[str, Any]) -> Content:
     """The message's content; entities are taken from the raw update, untouched."""
     text = message.text if message.text is not None else message.caption
@@ -94,7 +100,7 @@ def content_of(message: Message, kind: ContentKind, raw: dict[str, Any]) -> Cont
         text=_storable(text or ""),
         entities=tuple(_entity(entity) for entity in entities),
         album=None if message.has_protected_content else message.media_group_id,
-        reply_to=_answered(message),
+        reply_to=answered(message),
         quote=_quote(message, raw),
         origin=origin_of(message),
         file_id=_file_id(message, kind),
@@ -102,7 +108,7 @@ def content_of(message: Message, kind: ContentKind, raw: dict[str, Any]) -> Cont
     )
 
 
-def _answered(message: Message) -> MessageId | None:
+def answered(message: Message) -> MessageId | None:
     """The message that this one answers.
 
     A plain message in a topic seems to answer the one that made the topic.
@@ -118,7 +124,7 @@ def _answered(message: Message) -> MessageId | None:
 def _quote(message: Message, raw: dict[str, Any]) -> Quote | None:
     """What the author marked in the message that is answered."""
     quote = message.quote
-    if quote is None or not quote.is_manual or _answered(message) is None:
+    if quote is None or not quote.is_manual or answered(message) is None:
         return None
     shown = raw.get("quote")
     entities = shown.get("entities") or () if isinstance(shown, dict) else ()

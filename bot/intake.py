@@ -13,8 +13,19 @@ from pydantic import ValidationError
 
 from actors.effects import Text
 from actors.errors import Transient
+from actors.ids import TicketId
 from actors.messages import Technician
-from actors.ports import Inbox, Incoming, Mailroom, MessageBook, Route, Stored, ToDesk, TopicBook
+from actors.ports import (
+    Inbox,
+    Incoming,
+    Mailroom,
+    MessageBook,
+    Route,
+    Stored,
+    ToDesk,
+    TopicAddress,
+    TopicBook,
+)
 from bot.grouped import Grouped
 from bot.marks import message_of
 from bot.meaning import Accept, Desk, Ignored, Lookups, Refused, Translation
@@ -183,13 +194,22 @@ class Intake:
         topic = topic_of(update)
         ticket = ticket_of_button(update)
         message = message_of(update)
+        found = None if topic is None else await self._topics.find_topic(*topic)
         known = Lookups(
-            topic=None if topic is None else await self._topics.find_topic(*topic),
+            topic=found,
             client_of_ticket=None if ticket is None else await self._topics.client_of(ticket),
             technicians={} if ticket is None else await self._technicians(),
             message=None if message is None else await self._messages.find(*message),
+            latest_ticket=await self._latest(update, found),
         )
         return translate(update, raw, self._desk, known)
+
+    async def _latest(self, update: Update, topic: TopicAddress | None) -> TicketId | None:
+        """The client's newest ticket, where a topic was opened again."""
+        message = update.message
+        if topic is None or message is None or message.forum_topic_reopened is None:
+            return None
+        return await self._topics.latest_ticket(topic.ticket_id)
 
     async def _technicians(self) -> dict[int, Technician]:
         return {technician.id: technician for technician in await self._roster.active()}

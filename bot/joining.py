@@ -39,7 +39,7 @@ def may_join(row: OutboxRow) -> bool:
         entities=content.entities,
     )
     return bool(content.text) and effect == Copy(
-        place=effect.place, content=plain, label=effect.label
+        place=effect.place, content=plain, label=effect.label, receipt=effect.receipt
     )
 
 

@@ -1,17 +1,27 @@
 """What people do to messages that are there: they change them and react to them."""
 
+import re
 from typing import Any
 
 from aiogram.types import Message, MessageReactionUpdated, ReactionTypeEmoji, Update
 
 from actors.ids import ChatId, MessageId
-from actors.messages import ContentKind, Edited, Reacted
+from actors.messages import (
+    CloseRequested,
+    ContentKind,
+    DeleteRequested,
+    Edited,
+    Person,
+    Reacted,
+    ReopenRequested,
+    TopicRenamed,
+)
 from actors.places import CLIENT
-from actors.ports import ToClient, ToTicket
+from actors.ports import ToClient, TopicAddress, ToTicket
 from bot.command import command_of
-from bot.contents import content_of, kind_of
+from bot.contents import answered, content_of, kind_of
 from bot.meaning import Accept, Desk, Ignored, Lookups, Translation
-from bot.people import author_of, person_of
+from bot.people import author_of, clean_name, person_of
 
 PRIVATE = "private"
 
@@ -25,6 +35,10 @@ def message_of(update: Update) -> tuple[ChatId, MessageId] | None:
     edited = update.edited_message
     if edited is not None and edited.chat.type == PRIVATE:
         return ChatId(edited.chat.id), MessageId(edited.message_id)
+    message = update.message
+    if message is not None and is_delete(message) and message.chat.type != PRIVATE:
+        target = answered(message)
+        return None if target is None else (ChatId(message.chat.id), target)
     reaction = update.message_reaction
     if reaction is not None:
         return ChatId(reaction.chat.id), MessageId(reaction.message_id)
@@ -75,3 +89,54 @@ def reacted(change: MessageReactionUpdated, known: Lookups) -> Translation:
     reaction = Reacted(place=CLIENT, chat_id=chat_id, message_id=message_id, emoji=emoji)
     route = ToClient(client=person_of(change.user), is_text=False, opens=False)
     return Accept(route=route, message=reaction)
+
+
+DELETE_COMMAND = "delete"
+EDIT_COMMAND = "edit"
+_DELETE = re.compile(rf"/{DELETE_COMMAND}(?:@\w+)?(?:\s|$)", re.IGNORECASE)
+
+
+def is_delete(message: Message) -> bool:
+    return _DELETE.match(message.text or "") is not None
+
+
+def delete_asked(message: Message, author: Person, topic: TopicAddress, known: Lookups) -> Accept:
+    """``/delete``: about the message answered, or about what that is a copy of.
+
+    What a person wrote a moment ago may not be linked yet; it stands for itself.
+    """
+    chat_id, message_id = None, None
+    replied = message.reply_to_message
+    if known.message is not None:
+        chat_id = known.message.source_chat_id
+        message_id = known.message.source_message_id
+    elif answered(message) is not None and replied is not None and author_of(replied) is not None:
+        chat_id, message_id = ChatId(replied.chat.id), MessageId(replied.message_id)
+    wanted = DeleteRequested(
+        by=author,
+        place=topic.place,
+        message_id=MessageId(message.message_id),
+        target_chat_id=chat_id,
+        target_message_id=message_id,
+    )
+    return Accept(route=ToTicket(ticket_id=topic.ticket_id), message=wanted)
+
+
+def topic_changed(message: Message, author: Person, known: Lookups) -> Translation:
+    """What people do to a ticket's topic itself; other service messages say nothing to us."""
+    topic = known.topic
+    if topic is None:
+        return Ignored.SERVICE
+    route = ToTicket(ticket_id=topic.ticket_id)
+    if message.forum_topic_closed is not None:
+        closing = CloseRequested(by=author, place=topic.place, by_hand=True)
+        return Accept(route=route, message=closing)
+    if message.forum_topic_reopened is not None:
+        latest = known.latest_ticket or topic.ticket_id
+        opening = ReopenRequested(by=author, place=topic.place, latest=latest)
+        return Accept(route=route, message=opening)
+    edited = message.forum_topic_edited
+    if edited is not None and edited.name:
+        naming = TopicRenamed(by=author, place=topic.place, name=clean_name(edited.name))
+        return Accept(route=route, message=naming)
+    return Ignored.SERVICE

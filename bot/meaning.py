@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from actors.effects import Text
-from actors.ids import ChatId, UserId
+from actors.ids import ChatId, TicketId, UserId
 from actors.messages import Message, Technician
 from actors.ports import LinkedMessage, Route, TopicAddress
 
@@ -61,3 +61,5 @@ class Lookups:
     technicians: Mapping[int, Technician]
     message: LinkedMessage | None = None
     """What is known of the message that the update is about: see ``message_of``."""
+    latest_ticket: TicketId | None = None
+    """The newest ticket of the client whose topic was opened again."""

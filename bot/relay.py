@@ -10,6 +10,7 @@ from typing import Any
 from aiogram.methods import (
     CopyMessage,
     CopyMessages,
+    DeleteMessage,
     EditMessageCaption,
     EditMessageMedia,
     EditMessageText,
@@ -30,7 +31,8 @@ from aiogram.types import (
     ReplyParameters,
 )
 
-from actors.effects import Copy, EditCopy, React, Text
+from actors.effects import Copy, Delete, EditCopy, React, Text
+from actors.ids import ChatId, MessageId
 from actors.messages import Content, ContentKind
 from actors.places import Place, PlaceKind
 from actors.ports import Address, Counterpart, MessageBook, OutboxRow
@@ -54,6 +56,13 @@ _MEDIA = {
 """Kinds whose medium can be put in the place of another."""
 
 _ALBUM = frozenset(_MEDIA) - {ContentKind.ANIMATION}
+
+
+class HoldsOthers(Exception):
+    """The message at the client holds others, too, which were written at the same time."""
+
+    def __str__(self) -> str:
+        return self.__doc__ or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,19 +127,40 @@ class Relay:
         self, effect: React, row: OutboxRow, address: Address
     ) -> SetMessageReaction | None:
         """The reaction, ``None`` when there is no such message here to react to."""
-        message_id = effect.message_id
+        message_id: MessageId | None = effect.message_id
         if effect.of_chat is not None:
-            found = await self.links.counterpart(
-                row.ticket_id, effect.of_chat, message_id, address.chat_id
-            )
-            if found is None:
-                return None
-            message_id = found.message_id
+            message_id = await self.here(row, effect.of_chat, effect.message_id, address)
+        if message_id is None:
+            return None
         return SetMessageReaction(
             chat_id=address.chat_id,
             message_id=message_id,
             reaction=[] if effect.emoji is None else [ReactionTypeEmoji(emoji=effect.emoji)],
         )
+
+    async def delete(
+        self, effect: Delete, row: OutboxRow, address: Address
+    ) -> DeleteMessage | None:
+        """Takes a copy away, ``None`` when there is none.
+
+        Raises:
+            HoldsOthers: The copy holds other messages, too.
+        """
+        found = await self.links.counterpart(
+            row.ticket_id, effect.of_chat, effect.message_id, address.chat_id
+        )
+        if found is None or not found.is_copy:
+            return None
+        if found.is_shared:
+            raise HoldsOthers
+        return DeleteMessage(chat_id=address.chat_id, message_id=found.message_id)
+
+    async def here(
+        self, row: OutboxRow, of_chat: ChatId, message_id: MessageId, address: Address
+    ) -> MessageId | None:
+        """What stands at ``address`` for a message of another chat (or of this one)."""
+        found = await self.links.counterpart(row.ticket_id, of_chat, message_id, address.chat_id)
+        return None if found is None else found.message_id
 
     def label(
         self, place: Place, content: Content, label: Text | None, language: str | None

@@ -6,7 +6,7 @@ from typing import Any
 from aiogram.types import CallbackQuery, Message, Update
 
 from actors.effects import Text
-from actors.ids import ChatId, ThreadId, TicketId
+from actors.ids import ChatId, MessageId, ThreadId, TicketId
 from actors.messages import (
     AssignRequested,
     ClientWrote,
@@ -14,6 +14,7 @@ from actors.messages import (
     CommentOffered,
     CommentSkipped,
     ContentKind,
+    HintAsked,
     Press,
     ScoreGiven,
     StaffWrote,
@@ -23,9 +24,16 @@ from actors.messages import Message as TicketMessage
 from actors.places import MAIN, PlaceKind
 from actors.ports import ToClient, ToDesk, ToTicket
 from bot.command import command_of
-from bot.contents import content_of, kind_of
+from bot.contents import content_of, kind_of, private_topic
 from bot.keyboards import TICKET_DATA, AssignData, CloseData, CommentData, ScoreData, SkipData
-from bot.marks import edited, reacted
+from bot.marks import (
+    DELETE_COMMAND,
+    EDIT_COMMAND,
+    delete_asked,
+    edited,
+    reacted,
+    topic_changed,
+)
 from bot.meaning import Accept, Desk, Ignored, Lookups, Refused, Translation
 from bot.people import author_of, person_of
 
@@ -80,7 +88,7 @@ def _message(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translat
         return Ignored.BOT
     kind = kind_of(message)
     if kind is None:
-        return Ignored.SERVICE
+        return topic_changed(message, author, known)
     command = command_of(message, desk)
     if message.chat.type == "private":
         if command is not None:
@@ -90,7 +98,7 @@ def _message(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translat
         content = content_of(message, kind, raw)
         return Accept(
             route=ToClient(client=author, is_text=kind is ContentKind.TEXT),
-            message=ClientWrote(author=author, content=content),
+            message=ClientWrote(author=author, content=content, thread_id=private_topic(message)),
         )
     if command in DESK_COMMANDS:
         return Accept(route=ToDesk(), message=None)
@@ -104,6 +112,11 @@ def _message(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translat
     to_ticket = ToTicket(ticket_id=topic.ticket_id)
     if command == CLOSE_COMMAND:
         return Accept(route=to_ticket, message=CloseRequested(by=author, place=topic.place))
+    if command == DELETE_COMMAND:
+        return delete_asked(message, author, topic, known)
+    if command == EDIT_COMMAND:
+        hint = HintAsked(place=topic.place, message_id=MessageId(message.message_id))
+        return Accept(route=to_ticket, message=hint)
     if command is not None and command != NOTE_COMMAND:
         return Ignored.COMMAND
     content = content_of(message, kind, raw)

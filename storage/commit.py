@@ -80,7 +80,12 @@ _OUTBOX = """
                   AND c.payload #> '{content,message_id}' = e.payload #> '{content,message_id}'
                 ORDER BY c.id DESC LIMIT 1
             ) AS newest ON true
-            WHERE w.after IS NOT NULL
+            WHERE w.after IS NOT NULL AND NOT EXISTS (
+                SELECT FROM events g
+                WHERE g.ticket_id = w.ticket_id AND g.action = 'deleted'
+                  AND g.payload -> 'chat_id' = e.payload #> '{content,chat_id}'
+                  AND g.payload -> 'message_id' = e.payload #> '{content,message_id}'
+            )
         ) AS everything ORDER BY n, part
         RETURNING ticket_id, lane
     )"""

@@ -1,8 +1,9 @@
 """What is done to messages that have been relayed already."""
 
 from actors.decision import Actor, Decision, Event
-from actors.effects import EditCopy, Effect, React, Text
-from actors.messages import Edited, Reacted
+from actors.effects import Delete, EditCopy, Effect, React, Say, Text
+from actors.ids import ChatId
+from actors.messages import Deleted, DeleteRequested, Edited, HintAsked, Json, Reacted
 from actors.notes import aside
 from actors.places import CLIENT, MAIN, Place, PlaceKind, mirror
 from actors.state import TicketState
@@ -52,6 +53,52 @@ def reacted(state: TicketState, message: Reacted) -> Decision:
         for place in others(state, message.place)
     )
     return Decision(state=state, effects=effects)
+
+
+def delete_requested(state: TicketState, message: DeleteRequested) -> Decision:
+    """Takes what the staff or the technician wrote out of the client's chat."""
+    chat_id, target = message.target_chat_id, message.target_message_id
+    if chat_id is None or target is None:
+        return _answered(state, message, Text(key="delete-hint"))
+    if int(chat_id) == int(state.client.id):
+        return _answered(state, message, Text(key="delete-not-ours"))
+    if message.place != MAIN and not _wrote_in(state, message.place, chat_id):
+        return _answered(state, message, Text(key="delete-not-yours"))
+    gone = Delete(place=CLIENT, of_chat=chat_id, message_id=target, by=message.by.name)
+    return Decision(state=state, effects=(gone,))
+
+
+def _answered(state: TicketState, message: DeleteRequested | HintAsked, text: Text) -> Decision:
+    say = Say(place=message.place, text=text, reply_to=message.message_id)
+    return Decision(state=state, effects=(say,))
+
+
+def _wrote_in(state: TicketState, place: Place, chat_id: ChatId) -> bool:
+    """Whether that chat is the group of the technician whose topic ``place`` is."""
+    technician = state.technician
+    return (
+        technician is not None and place == mirror(technician.id) and chat_id == technician.chat_id
+    )
+
+
+def deleted(state: TicketState, message: Deleted) -> Decision:
+    """The original and its copies are marked: the client no longer has the message."""
+    payload: dict[str, Json] = {
+        "by": message.by,
+        "chat_id": message.chat_id,
+        "message_id": message.message_id,
+    }
+    told = Text(key="deleted-by", args={"by": message.by})
+    effects = tuple(
+        Say(place=place, text=told, reply_to=message.message_id, of_chat=message.chat_id)
+        for place in others(state, CLIENT)
+    )
+    event = Event(actor=Actor.SYSTEM, action="deleted", payload=payload)
+    return Decision(state=state, events=(event,), effects=effects)
+
+
+def hint_asked(state: TicketState, message: HintAsked) -> Decision:
+    return _answered(state, message, Text(key="edit-hint"))
 
 
 def others(state: TicketState, here: Place) -> list[Place]:

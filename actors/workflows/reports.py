@@ -37,6 +37,9 @@ def delivery_failed(state: TicketState, message: DeliveryFailed) -> Decision:
     if message.reason is FailureReason.CLIENT_BLOCKED and not state.client_unreachable:
         state = replace(state, client_unreachable=True)
         effects = (Say(place=MAIN, text=Text(key="client-unreachable")),)
+    elif message.effect == "Delete":
+        failed = Text(key="delete-failed", args={"detail": message.detail})
+        effects = (Say(place=MAIN, text=failed),)
     elif message.content is not None:
         effects = _copy_failed(state, message, message.content)
     elif message.place != MAIN and message.reason is not FailureReason.CLIENT_BLOCKED:

@@ -14,24 +14,29 @@ from actors.messages import (
     CommentOffered,
     CommentSkipped,
     ContentKind,
+    Deleted,
+    DeleteRequested,
     DeliveryFailed,
     Edited,
     Envelope,
     FailureReason,
+    HintAsked,
     Reacted,
+    ReopenRequested,
     ScoreGiven,
     StaffWrote,
     TechnicianWrote,
     TimerFired,
     TopicOpened,
+    TopicRenamed,
     Unreadable,
 )
 from actors.notes import aside
 from actors.places import CLIENT, MAIN, mirror
 from actors.state import Status, TicketState
 from actors.titles import title
-from actors.workflows.bridge import edited, reacted
-from actors.workflows.course import assign, close
+from actors.workflows.bridge import delete_requested, deleted, edited, hint_asked, reacted
+from actors.workflows.course import assign, close, renamed, reopen
 from actors.workflows.phrases import (
     aside_event,
     cannot_deliver,
@@ -51,6 +56,24 @@ def decide(state: TicketState, envelope: Envelope) -> Decision:
     Raises:
         Poison: The message cannot be read at all.
     """
+    return _in_thread(_decided(state, envelope))
+
+
+def _in_thread(decision: Decision) -> Decision:
+    """What goes to the client goes to the topic that the client wrote in last."""
+    thread = decision.state.client_thread
+    if thread is None:
+        return decision
+    effects = tuple(
+        replace(effect, thread_id=thread)
+        if isinstance(effect, Copy | Say) and effect.place == CLIENT
+        else effect
+        for effect in decision.effects
+    )
+    return replace(decision, effects=effects)
+
+
+def _decided(state: TicketState, envelope: Envelope) -> Decision:
     message = envelope.message
     match message:
         case ClientWrote():
@@ -63,10 +86,20 @@ def decide(state: TicketState, envelope: Envelope) -> Decision:
             return edited(state, message)
         case Reacted():
             return reacted(state, message)
+        case DeleteRequested():
+            return delete_requested(state, message)
+        case Deleted():
+            return deleted(state, message)
+        case HintAsked():
+            return hint_asked(state, message)
         case AssignRequested():
             return assign(state, message, envelope.seq)
         case CloseRequested():
             return close(state, message)
+        case ReopenRequested():
+            return reopen(state, message)
+        case TopicRenamed():
+            return renamed(state, message)
         case ScoreGiven():
             return survey.scored(state, message.press, message.question, message.score)
         case CommentOffered():
@@ -104,7 +137,13 @@ def _client_wrote(state: TicketState, message: ClientWrote) -> Decision:
             return survey.commented(state, content.text)
         return Decision(state=state, reroute=True)
     first = not state.opened
-    state = replace(state, client=message.author, opened=True, client_unreachable=False)
+    state = replace(
+        state,
+        client=message.author,
+        opened=True,
+        client_unreachable=False,
+        client_thread=message.thread_id,
+    )
     opening, receipt = _opening(state) if first else ((), ())
     if content.kind is ContentKind.UNSUPPORTED:
         return Decision(
@@ -156,7 +195,7 @@ def _staff_wrote(state: TicketState, message: StaffWrote) -> Decision:
             effects=(cannot_deliver(MAIN, content),),
         )
     label = Text(key="label-staff", args={"name": author.name})
-    copies = [Copy(place=CLIENT, content=content)]
+    copies = [Copy(place=CLIENT, content=content, receipt=MAIN)]
     if state.technician is not None:
         copies.append(Copy(place=mirror(state.technician.id), content=content, label=label))
     said = Event(
@@ -200,7 +239,7 @@ def _technician_wrote(state: TicketState, message: TechnicianWrote) -> Decision:
         label=label,
     )
     effects = (
-        Copy(place=CLIENT, content=content),
+        Copy(place=CLIENT, content=content, receipt=here),
         Copy(place=MAIN, content=content, label=label),
     )
     return Decision(state=state, events=(said,), effects=effects)

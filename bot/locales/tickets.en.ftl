@@ -22,6 +22,7 @@ survey-thanks = Thank you! Your answers about request #{ $ticket } are saved.
 survey-thanks-offer = Thank you for the high marks for request #{ $ticket }! Add a few words if you like.
 survey-comment-ask = Please write your comment as your next message.
 survey-ended = The survey about request #{ $ticket } is over. If anything is left, just write to us.
+survey-reopened = Request #{ $ticket } is in work again.
 
 # Answers to buttons
 press-assigned = Assigned: { $technician }
@@ -59,6 +60,17 @@ undelivered = ⚠️ A message was not delivered { $place ->
     [no] {""}
    *[yes] {" "}({ $detail })
 }.
+deleted-by = 🗑 The client no longer has this message. Removed by { $by }.
+delete-hint = To remove a message from the client’s chat, answer that message with /delete.
+delete-not-ours = The client wrote this; only the client can delete it.
+delete-not-yours = You did not write this; it can be deleted in the main topic.
+delete-failed = ⚠️ The message could not be deleted at the client{ $has-detail ->
+    [no] {""}
+   *[yes] {" "}({ $detail })
+}.
+edit-hint = Just edit your message: the client’s copy and those in the other topics change with it. To remove it, answer it with /delete.
+reopened-by = { $by } opened the request again.
+not-reopened = The request stays closed: the client has a newer one, #{ $ticket }.
 dead-letter = ⚠️ One message of this request (no. { $seq }) could not be handled. It is kept, and the administrator can see it.
 not-sent-closed = Not sent: the request is closed. When the client writes again, a new one will open.
 not-sent-unassigned = Not sent: { $has-technician ->

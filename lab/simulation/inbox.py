@@ -105,6 +105,15 @@ class MemoryTopicBook:
 
         return await self._session.run("find_topic", work)
 
+    async def latest_ticket(self, ticket_id: TicketId) -> TicketId | None:
+        def work() -> TicketId | None:
+            world = self._session.world
+            row = world.tickets.get(ticket_id)
+            current = None if row is None else current_ticket(world, row.client_id)
+            return None if current is None else current.latest_id
+
+        return await self._session.run("latest_ticket", work)
+
     async def client_of(self, ticket_id: TicketId) -> UserId | None:
         def work() -> UserId | None:
             row = self._session.world.tickets.get(ticket_id)
