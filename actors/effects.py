@@ -24,6 +24,16 @@ class Text:
     args: Mapping[str, str | int] = field(default_factory=dict)
 
 
+class Part(StrEnum):
+    """How much of a message one copy holds."""
+
+    WHOLE = "whole"
+    MEDIUM = "medium"
+    """Without its caption."""
+    WORDS = "words"
+    """The caption alone, as a text."""
+
+
 class KeyboardKind(StrEnum):
     TRIAGE = "triage"
     """One button per active technician, and close. Drawn for the staff in the main topic."""
@@ -33,6 +43,8 @@ class KeyboardKind(StrEnum):
     """1–5 for one question of the survey."""
     SKIP = "skip"
     """Skip the comment."""
+    RESEND = "resend"
+    """Send what waited for the client. Drawn for the staff in the main topic."""
     COMMENT = "comment"
     """Add a comment."""
 
@@ -89,6 +101,7 @@ class Copy:
     content: Content
     label: Text | None = None
     receipt: Place | None = None
+    part: Part = Part.WHOLE
     thread_id: ThreadId | None = None
 
 
@@ -223,3 +236,4 @@ EFFECT_TYPES: tuple[type[Effect], ...] = (
 
 CARD_TAG = "card"
 SURVEY_TAG = "survey"
+RETURN_TAG = "return"

@@ -225,6 +225,31 @@ class ReopenRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLeft:
+    """The client blocked the bot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientReturned:
+    """The client let the bot in again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResendRequested:
+    """The staff want what waited for the client's return to be sent now."""
+
+    press: Press
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanRequested:
+    """``/ban`` or ``/unban`` in the main topic; it is in force already."""
+
+    by: Person
+    banned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicRenamed:
     """Somebody gave the topic another name by hand."""
 
@@ -329,6 +354,10 @@ type Message = (
     | CloseRequested
     | ReopenRequested
     | TopicRenamed
+    | ClientLeft
+    | ClientReturned
+    | ResendRequested
+    | BanRequested
     | ScoreGiven
     | CommentOffered
     | CommentSkipped
@@ -351,6 +380,10 @@ MESSAGE_TYPES: tuple[type[Message], ...] = (
     CloseRequested,
     ReopenRequested,
     TopicRenamed,
+    ClientLeft,
+    ClientReturned,
+    ResendRequested,
+    BanRequested,
     ScoreGiven,
     CommentOffered,
     CommentSkipped,

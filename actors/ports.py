@@ -102,6 +102,9 @@ class TopicBook(Protocol):
     async def latest_ticket(self, ticket_id: TicketId) -> TicketId | None:
         """The newest ticket of the same client, read anew each time."""
 
+    async def ticket_of(self, client: UserId) -> TicketId | None:
+        """The client's newest ticket, read anew each time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedMessage:

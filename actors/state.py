@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from actors.ids import Seq, TechnicianId, ThreadId, TicketId
-from actors.messages import Person, Technician
+from actors.messages import Content, Person, Technician
 
 SNAPSHOT_VERSION = 1
 """Raised whenever a field changes its meaning; older snapshots are lifted on reading."""
@@ -77,6 +77,10 @@ class MirrorTopic:
     seen_seq: Seq
 
 
+UNSENT_MAX = 100
+"""Messages of a ticket that are kept for the client: more, and a snapshot gets heavy."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketState:
     """A ticket at rest.
@@ -98,6 +102,11 @@ class TicketState:
     client_unreachable: bool = False
     client_thread: ThreadId | None = None
     """The topic of the private chat that the client wrote in last, if it has topics."""
+    unsent: tuple[Content, ...] = ()
+    """What the client could not get, oldest first; sent when the client is back and the staff ask.
+
+    At most ``UNSENT_MAX``: the oldest are left out then.
+    """
     words: str = ""
     """What the staff wrote behind the title of the topic."""
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from actors.effects import Text
 from actors.errors import Transient
-from actors.ids import TicketId
+from actors.ids import TicketId, UserId
 from actors.messages import Technician
 from actors.ports import (
     Inbox,
@@ -141,13 +141,14 @@ class Intake:
             Transient: It could not be stored now; the sender must come again.
         """
         incoming = await self._understand(parse(body))
-        if incoming is None:
+        if not incoming:
             return
         if self._waiting >= self._options.queue_max:
             raise Transient("too many updates are waiting", retry_after_s=1)
         self._waiting += 1
         try:
-            await self._storing(incoming)
+            for each in incoming:
+                await self._storing(each)
         finally:
             self._waiting -= 1
 
@@ -158,13 +159,14 @@ class Intake:
             Transient: None is known to be stored; the offset must not be confirmed.
         """
         understood = [await self._understand(_checked(update)) for update in updates]
-        incoming = [each for each in understood if each is not None]
+        incoming = [each for all_of_it in understood for each in all_of_it]
         if incoming:
             await self._store(incoming)
 
     # --- understanding ----------------------------------------------------------------------
 
-    async def _understand(self, raw: dict[str, Any]) -> Incoming | None:
+    async def _understand(self, raw: dict[str, Any]) -> list[Incoming]:
+        """What is to be stored of an update, in its order; mostly one message, or none."""
         update_id = raw["update_id"]
         with structlog.contextvars.bound_contextvars(update_id=update_id):
             translation = await self._translate(raw)
@@ -172,16 +174,19 @@ class Intake:
                 case Ignored():
                     self._counts["ignored"] += 1
                     log.debug("update_ignored", why=str(translation))
-                    return None
+                    return []
                 case Refused():
                     self._counts["refused"] += 1
                     log.warning("press_refused", why=translation.why)
                     await self._answer(translation)
-                    return None
+                    return []
                 case _:
                     if not await self._may_press(raw):
-                        return None
-                    return self._incoming(raw, translation.route, translation.message)
+                        return []
+                    found = [self._incoming(raw, translation.route, translation.message)]
+                    if translation.also is not None:
+                        found.append(self._incoming(raw, *translation.also, part=":also"))
+                    return found
 
     async def _translate(self, raw: dict[str, Any]) -> Translation:
         """The update's meaning; what cannot be read goes to the desk, which keeps it with why."""
@@ -205,8 +210,10 @@ class Intake:
         return translate(update, raw, self._desk, known)
 
     async def _latest(self, update: Update, topic: TopicAddress | None) -> TicketId | None:
-        """The client's newest ticket, where a topic was opened again."""
-        message = update.message
+        """The newest ticket of the client who left or whose topic was opened again."""
+        change, message = update.my_chat_member, update.message
+        if change is not None and change.chat.type == "private":
+            return await self._topics.ticket_of(UserId(change.chat.id))
         if topic is None or message is None or message.forum_topic_reopened is None:
             return None
         return await self._topics.latest_ticket(topic.ticket_id)
@@ -231,8 +238,10 @@ class Intake:
         text = self._texts.render(refused.text, refused.language)
         await self._presses.answer(refused.callback_id, text, alert=True)
 
-    def _incoming(self, raw: dict[str, Any], route: Route, message: Any) -> Incoming:
-        key = f"tg:{self._desk.bot_id}:{raw['update_id']}"
+    def _incoming(
+        self, raw: dict[str, Any], route: Route, message: Any, *, part: str = ""
+    ) -> Incoming:
+        key = f"tg:{self._desk.bot_id}:{raw['update_id']}{part}"
         return Incoming(key=key, route=route, message=message, raw=raw)
 
     # --- storing ----------------------------------------------------------------------------

@@ -3,10 +3,19 @@
 import re
 from typing import Any
 
-from aiogram.types import Message, MessageReactionUpdated, ReactionTypeEmoji, Update
+from aiogram.enums import ChatMemberStatus
+from aiogram.types import (
+    ChatMemberUpdated,
+    Message,
+    MessageReactionUpdated,
+    ReactionTypeEmoji,
+    Update,
+)
 
 from actors.ids import ChatId, MessageId
 from actors.messages import (
+    ClientLeft,
+    ClientReturned,
     CloseRequested,
     ContentKind,
     DeleteRequested,
@@ -16,8 +25,9 @@ from actors.messages import (
     ReopenRequested,
     TopicRenamed,
 )
+from actors.messages import Message as TicketMessage
 from actors.places import CLIENT
-from actors.ports import ToClient, TopicAddress, ToTicket
+from actors.ports import Route, ToClient, ToDesk, TopicAddress, ToTicket
 from bot.command import command_of
 from bot.contents import answered, content_of, kind_of
 from bot.meaning import Accept, Desk, Ignored, Lookups, Translation
@@ -140,3 +150,13 @@ def topic_changed(message: Message, author: Person, known: Lookups) -> Translati
         naming = TopicRenamed(by=author, place=topic.place, name=clean_name(edited.name))
         return Accept(route=route, message=naming)
     return Ignored.SERVICE
+
+
+def membership(change: ChatMemberUpdated, known: Lookups) -> Accept:
+    """The bot's place in a chat changed: for the desk, and for the ticket of a client."""
+    also: tuple[Route, TicketMessage] | None = None
+    if change.chat.type == PRIVATE and known.latest_ticket is not None:
+        gone = change.new_chat_member.status == ChatMemberStatus.KICKED
+        news = ClientLeft() if gone else ClientReturned()
+        also = ToTicket(ticket_id=known.latest_ticket), news
+    return Accept(route=ToDesk(), message=None, also=also)

@@ -22,10 +22,11 @@ class Desk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept:
-    """To be stored."""
+    """To be stored; ``also`` is what else it means, to a ticket."""
 
     route: Route
     message: Message | None
+    also: tuple[Route, Message] | None = None
 
 
 class Ignored(StrEnum):
@@ -62,4 +63,4 @@ class Lookups:
     message: LinkedMessage | None = None
     """What is known of the message that the update is about: see ``message_of``."""
     latest_ticket: TicketId | None = None
-    """The newest ticket of the client whose topic was opened again."""
+    """The newest ticket of the client who is concerned, if that had to be known."""

@@ -4,7 +4,7 @@ What is longer than Telegram allows with a label goes without it: the message it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiogram.methods import (
@@ -15,8 +15,16 @@ from aiogram.methods import (
     EditMessageMedia,
     EditMessageText,
     ForwardMessage,
+    SendAnimation,
+    SendAudio,
+    SendDocument,
     SendMediaGroup,
     SendMessage,
+    SendPhoto,
+    SendSticker,
+    SendVideo,
+    SendVideoNote,
+    SendVoice,
     SetMessageReaction,
     TelegramMethod,
 )
@@ -31,7 +39,7 @@ from aiogram.types import (
     ReplyParameters,
 )
 
-from actors.effects import Copy, Delete, EditCopy, React, Text
+from actors.effects import Copy, Delete, EditCopy, Part, React, Text
 from actors.ids import ChatId, MessageId
 from actors.messages import Content, ContentKind
 from actors.places import Place, PlaceKind
@@ -55,6 +63,18 @@ _MEDIA = {
 }
 """Kinds whose medium can be put in the place of another."""
 
+_ANEW: dict[ContentKind, type[TelegramMethod[Any]]] = {
+    ContentKind.PHOTO: SendPhoto,
+    ContentKind.VIDEO: SendVideo,
+    ContentKind.ANIMATION: SendAnimation,
+    ContentKind.DOCUMENT: SendDocument,
+    ContentKind.AUDIO: SendAudio,
+    ContentKind.VOICE: SendVoice,
+    ContentKind.VIDEO_NOTE: SendVideoNote,
+    ContentKind.STICKER: SendSticker,
+}
+"""Kinds that are a file, and can be sent by its name."""
+
 _ALBUM = frozenset(_MEDIA) - {ContentKind.ANIMATION}
 
 
@@ -75,7 +95,8 @@ class Relay:
     async def copy(self, effect: Copy, row: OutboxRow, address: Address) -> TelegramMethod[Any]:
         reply = await self._reply(effect.content, row, address)
         label = self.label(effect.place, effect.content, effect.label, row.client.language)
-        if effect.label is None and effect.content.origin is not None:
+        is_whole = effect.part is Part.WHOLE
+        if effect.label is None and effect.content.origin is not None and is_whole:
             return forward_call(effect, address, label, reply)
         return copy_call(effect, address, label, reply)
 
@@ -113,6 +134,8 @@ class Relay:
     ) -> TelegramMethod[Any] | None:
         """The change of a copy, ``None`` when there is no copy or nothing in it that can change."""
         content = effect.content
+        if content.kind.takes_caption and utf16_length(content.text) > CAPTION_UNITS_MAX:
+            content = replace(content, kind=ContentKind.TEXT)  # its words followed as a text
         found = await self._find(content, row, address)
         if found is None or not found.is_copy:
             return None
@@ -207,12 +230,15 @@ def reply_to(found: Counterpart, content: Content) -> ReplyParameters:
 
 def copy_call(
     effect: Copy, address: Address, label: str | None, reply: Reply = None
-) -> CopyMessage | SendMessage:
+) -> TelegramMethod[Any]:
     """Relays a message; a label goes into its text or caption where it fits, else it is left out.
 
     The message itself always arrives whole: what cannot carry the label is copied without it.
     """
     content = effect.content
+    if effect.part is Part.WORDS:
+        content = replace(content, kind=ContentKind.TEXT)
+        label = label or ""
     plain = CopyMessage(
         chat_id=address.chat_id,
         message_thread_id=address.thread_id,
@@ -220,6 +246,12 @@ def copy_call(
         message_id=content.message_id,
         reply_parameters=reply,
     )
+    if effect.part is Part.MEDIUM:
+        # A copy with an empty caption keeps the old one, so the medium is sent by its name.
+        content = replace(content, text="", entities=())
+        plain = plain.model_copy(update={"caption": label or "…"})
+    if content.protected or effect.part is Part.MEDIUM:
+        return anew(content, address, label, reply) or plain
     if label is None:
         return plain
     words, entities = labelled(content, label)
@@ -236,9 +268,39 @@ def copy_call(
     return plain
 
 
+def anew(
+    content: Content, address: Address, label: str | None, reply: Reply
+) -> TelegramMethod[Any] | None:
+    """What cannot be copied as it is, sent as a message of the bot's own.
+
+    What is protected stays so where it goes. ``None`` for kinds that cannot be made again.
+    """
+    where: dict[str, Any] = {
+        "chat_id": address.chat_id,
+        "message_thread_id": address.thread_id,
+        "reply_parameters": reply,
+        "protect_content": content.protected or None,
+    }
+    if content.kind is ContentKind.TEXT:
+        words, entities = labelled(content, label)
+        if utf16_length(words) > TEXT_UNITS_MAX:
+            words, entities = labelled(content, None)
+        return SendMessage(**where, text=words, entities=entities)
+    make = _ANEW.get(content.kind)
+    if make is None or content.file_id is None:
+        return None
+    where[content.kind] = content.file_id
+    if content.kind.takes_caption:
+        words, entities = labelled(content, label)
+        if utf16_length(words) > CAPTION_UNITS_MAX:
+            words, entities = labelled(content, None)
+        where |= {"caption": words or None, "caption_entities": entities or None}
+    return make(**where)
+
+
 def forward_call(
     effect: Copy, address: Address, label: str | None, reply: Reply
-) -> CopyMessage | SendMessage | ForwardMessage:
+) -> TelegramMethod[Any]:
     """A forwarded message is forwarded on, so that Telegram itself says where it is from.
 
     Not to the client: it would show the account of whomever the staff had it from. Nor can a

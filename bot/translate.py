@@ -9,6 +9,7 @@ from actors.effects import Text
 from actors.ids import ChatId, MessageId, ThreadId, TicketId
 from actors.messages import (
     AssignRequested,
+    BanRequested,
     ClientWrote,
     CloseRequested,
     CommentOffered,
@@ -16,6 +17,7 @@ from actors.messages import (
     ContentKind,
     HintAsked,
     Press,
+    ResendRequested,
     ScoreGiven,
     StaffWrote,
     TechnicianWrote,
@@ -25,12 +27,21 @@ from actors.places import MAIN, PlaceKind
 from actors.ports import ToClient, ToDesk, ToTicket
 from bot.command import command_of
 from bot.contents import content_of, kind_of, private_topic
-from bot.keyboards import TICKET_DATA, AssignData, CloseData, CommentData, ScoreData, SkipData
+from bot.keyboards import (
+    TICKET_DATA,
+    AssignData,
+    CloseData,
+    CommentData,
+    ResendData,
+    ScoreData,
+    SkipData,
+)
 from bot.marks import (
     DELETE_COMMAND,
     EDIT_COMMAND,
     delete_asked,
     edited,
+    membership,
     reacted,
     topic_changed,
 )
@@ -39,6 +50,10 @@ from bot.people import author_of, person_of
 
 DESK_COMMANDS = frozenset({"techs", "tickets", "find", "ticket", "cancel", "help"})
 """Commands of the administrators and the staff."""
+
+BAN_COMMAND = "ban"
+BAN_COMMANDS = frozenset({BAN_COMMAND, "unban"})
+"""Of the staff, in the main topic of a client's ticket."""
 
 NOTE_COMMAND = "note"
 CLOSE_COMMAND = "close"
@@ -73,7 +88,7 @@ def translate(update: Update, raw: Mapping[str, Any], desk: Desk, known: Lookups
     if update.callback_query is not None:
         return _press(update.callback_query, known)
     if update.my_chat_member is not None:
-        return Accept(route=ToDesk(), message=None)
+        return membership(update.my_chat_member, known)
     return Ignored.KIND
 
 
@@ -112,6 +127,9 @@ def _message(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translat
     to_ticket = ToTicket(ticket_id=topic.ticket_id)
     if command == CLOSE_COMMAND:
         return Accept(route=to_ticket, message=CloseRequested(by=author, place=topic.place))
+    if command in BAN_COMMANDS and topic.place == MAIN:
+        ban = BanRequested(by=author, banned=command == BAN_COMMAND)
+        return Accept(route=ToDesk(), message=None, also=(to_ticket, ban))
     if command == DELETE_COMMAND:
         return delete_asked(message, author, topic, known)
     if command == EDIT_COMMAND:
@@ -140,7 +158,7 @@ def _answers_desk(message: Message, desk: Desk) -> bool:
 # --- buttons --------------------------------------------------------------------------------
 
 
-type TicketData = AssignData | CloseData | ScoreData | CommentData | SkipData
+type TicketData = AssignData | CloseData | ResendData | ScoreData | CommentData | SkipData
 
 
 def _data_of(query: CallbackQuery) -> TicketData | None:
@@ -161,7 +179,7 @@ def _press(query: CallbackQuery, known: Lookups) -> Translation:
     press = Press(callback_id=query.id, by=person_of(query.from_user))
     route = ToTicket(ticket_id=TicketId(data.ticket))
     match data:
-        case AssignData() | CloseData():
+        case AssignData() | CloseData() | ResendData():
             topic = known.topic
             if topic is None or topic.ticket_id != data.ticket:
                 return _refused(query, "forged-press", "not in a topic of this ticket")
@@ -169,7 +187,9 @@ def _press(query: CallbackQuery, known: Lookups) -> Translation:
                 message = CloseRequested(by=press.by, place=topic.place, press=press)
                 return Accept(route=route, message=message)
             if topic.place.kind is not PlaceKind.MAIN or topic.place != MAIN:
-                return _refused(query, "forged-press", "assigning outside the main topic")
+                return _refused(query, "forged-press", "not in the main topic")
+            if isinstance(data, ResendData):
+                return Accept(route=route, message=ResendRequested(press=press))
             technician = known.technicians.get(data.technician)
             if technician is None:
                 return _refused(query, "stale-press", "the technician is not active")

@@ -51,16 +51,19 @@ class PostgresInbox:
             i.route.client.id: i.route.client for i in batch if isinstance(i.route, ToClient)
         }
         chosen: dict[UserId, TicketId] = {}
+        banned: set[UserId] = set()
         known: set[str] = set()
         current: dict[UserId, lanes.Current] = {}
         if clients:
-            await lanes.lock_clients(connection, clients)
+            banned = await lanes.lock_clients(connection, clients)
             known = await lanes.known_keys(connection, [i.key for i in batch])
             current = await lanes.current_tickets(connection, list(clients))
             homeless: dict[UserId, TicketId | None] = {}
             for incoming in batch:
                 route = incoming.route
                 if isinstance(route, ToClient) and incoming.key not in known:
+                    if route.client.id in banned:
+                        continue
                     client = route.client.id
                     if (
                         route.opens
@@ -70,7 +73,10 @@ class PostgresInbox:
                         latest = current.get(client)
                         homeless[client] = None if latest is None else latest.latest_id
             chosen = await lanes.create_tickets(connection, self._main_chat_id, homeless)
-        return [self._ticket(incoming, known, current, chosen) for incoming in batch]
+        return [
+            None if _is_from(incoming, banned) else self._ticket(incoming, known, current, chosen)
+            for incoming in batch
+        ]
 
     def _ticket(
         self,
@@ -93,6 +99,12 @@ class PostgresInbox:
                 return None
             case _:
                 assert_never(incoming.route)
+
+
+def _is_from(incoming: Incoming, clients: set[UserId]) -> bool:
+    """Whether one of these clients wrote it: what the banned write reaches no ticket."""
+    route = incoming.route
+    return isinstance(route, ToClient) and route.client.id in clients
 
 
 def _home(route: ToClient, current: lanes.Current | None) -> TicketId | None:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.ids import ChatId, ThreadId, TicketId, UserId
@@ -71,6 +71,15 @@ class PostgresTopicBook:
                     await connection.execute(_LATEST, {"ticket": ticket_id})
                 ).scalar()
                 return found
+
+        found = await unit(work)
+        return None if found is None else TicketId(found)
+
+    async def ticket_of(self, client: UserId) -> TicketId | None:
+        async def work() -> int | None:
+            query = select(func.max(Ticket.id)).where(Ticket.client_tg_id == client)
+            async with transaction(self._engine) as connection:
+                return (await connection.execute(query)).scalar()
 
         found = await unit(work)
         return None if found is None else TicketId(found)

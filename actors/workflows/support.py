@@ -9,6 +9,9 @@ from actors.effects import Copy, Effect, OpenTopic, Say, ShowCard, Text
 from actors.errors import Poison
 from actors.messages import (
     AssignRequested,
+    BanRequested,
+    ClientLeft,
+    ClientReturned,
     ClientWrote,
     CloseRequested,
     CommentOffered,
@@ -23,6 +26,7 @@ from actors.messages import (
     HintAsked,
     Reacted,
     ReopenRequested,
+    ResendRequested,
     ScoreGiven,
     StaffWrote,
     TechnicianWrote,
@@ -35,11 +39,13 @@ from actors.notes import aside
 from actors.places import CLIENT, MAIN, mirror
 from actors.state import Status, TicketState
 from actors.titles import title
+from actors.workflows import absence
 from actors.workflows.bridge import delete_requested, deleted, edited, hint_asked, reacted
 from actors.workflows.course import assign, close, renamed, reopen
 from actors.workflows.phrases import (
     aside_event,
     cannot_deliver,
+    copies,
     not_sent,
     not_yours,
     noted,
@@ -98,6 +104,14 @@ def _decided(state: TicketState, envelope: Envelope) -> Decision:
             return close(state, message)
         case ReopenRequested():
             return reopen(state, message)
+        case ClientLeft():
+            return absence.left(state)
+        case ClientReturned():
+            return absence.returned(state)
+        case ResendRequested():
+            return absence.resend(state, message)
+        case BanRequested():
+            return absence.banned(state, message)
         case TopicRenamed():
             return renamed(state, message)
         case ScoreGiven():
@@ -137,30 +151,35 @@ def _client_wrote(state: TicketState, message: ClientWrote) -> Decision:
             return survey.commented(state, content.text)
         return Decision(state=state, reroute=True)
     first = not state.opened
+    back = absence.returned(state)
     state = replace(
-        state,
+        back.state,
         client=message.author,
         opened=True,
-        client_unreachable=False,
         client_thread=message.thread_id,
     )
     opening, receipt = _opening(state) if first else ((), ())
     if content.kind is ContentKind.UNSUPPORTED:
         return Decision(
             state=state,
-            events=(refused(Actor.CLIENT, content),),
+            events=(*back.events, refused(Actor.CLIENT, content)),
             effects=(
                 *opening,
+                *back.effects,
                 undelivered(MAIN, FailureReason.UNCOPYABLE, ""),
                 *receipt,
                 cannot_deliver(CLIENT, content),
             ),
         )
-    copies = [Copy(place=MAIN, content=content)]
+    relayed = [*copies(Copy(place=MAIN, content=content))]
     if state.technician is not None:
-        copies.append(Copy(place=mirror(state.technician.id), content=content))
+        relayed += copies(Copy(place=mirror(state.technician.id), content=content))
     said = Event(actor=Actor.CLIENT, action=SAID, content=content)
-    return Decision(state=state, events=(said,), effects=(*opening, *copies, *receipt))
+    return Decision(
+        state=state,
+        events=(*back.events, said),
+        effects=(*opening, *back.effects, *relayed, *receipt),
+    )
 
 
 def _opening(state: TicketState) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
@@ -195,9 +214,9 @@ def _staff_wrote(state: TicketState, message: StaffWrote) -> Decision:
             effects=(cannot_deliver(MAIN, content),),
         )
     label = Text(key="label-staff", args={"name": author.name})
-    copies = [Copy(place=CLIENT, content=content, receipt=MAIN)]
+    relayed = [*copies(Copy(place=CLIENT, content=content, receipt=MAIN))]
     if state.technician is not None:
-        copies.append(Copy(place=mirror(state.technician.id), content=content, label=label))
+        relayed += copies(Copy(place=mirror(state.technician.id), content=content, label=label))
     said = Event(
         actor=Actor.STAFF,
         action=SAID,
@@ -205,7 +224,7 @@ def _staff_wrote(state: TicketState, message: StaffWrote) -> Decision:
         content=content,
         label=label,
     )
-    return Decision(state=state, events=(said,), effects=tuple(copies))
+    return Decision(state=state, events=(said,), effects=tuple(relayed))
 
 
 def _technician_wrote(state: TicketState, message: TechnicianWrote) -> Decision:
@@ -222,7 +241,7 @@ def _technician_wrote(state: TicketState, message: TechnicianWrote) -> Decision:
         return Decision(
             state=state,
             events=(aside_event(Actor.TECH, kept, content, author.name),),
-            effects=(noted(here, content), Copy(place=MAIN, content=content, label=label)),
+            effects=(noted(here, content), *copies(Copy(place=MAIN, content=content, label=label))),
         )
     if content.kind is ContentKind.UNSUPPORTED:
         return Decision(
@@ -239,7 +258,7 @@ def _technician_wrote(state: TicketState, message: TechnicianWrote) -> Decision:
         label=label,
     )
     effects = (
-        Copy(place=CLIENT, content=content, receipt=here),
-        Copy(place=MAIN, content=content, label=label),
+        *copies(Copy(place=CLIENT, content=content, receipt=here)),
+        *copies(Copy(place=MAIN, content=content, label=label)),
     )
     return Decision(state=state, events=(said,), effects=effects)

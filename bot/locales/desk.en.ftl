@@ -7,7 +7,7 @@ desk-help = Commands:
     /cancel – take back a question of the bot
     /help – this help
 
-    In the topic of a request: /close closes it, a line with // or /note stays among us.
+    In the topic of a request: /close closes it, a line with // or /note stays among us, /delete as an answer removes a message at the client, /ban and /unban shut the client out and in again.
 
 # Lists of tickets
 desk-list-title = { $shelf ->

@@ -12,6 +12,7 @@ start-greeting = Hello! Tell us how we can help: text, photos, voice messages an
 received = We have received your request #{ $ticket } and will answer right here, in this chat.
 received-after = We have received your new request #{ $ticket } (the one before was #{ $former }) and will answer right here, in this chat.
 cannot-deliver-kind = This kind of message cannot be passed on. Please send it in another way: as text, a photo or a file.
+banned-client = We do not take messages from you any more.
 survey-question-1 = Request #{ $ticket } is closed. Please tell us how we did: it is three questions.
 
     1/3. How well was your question solved?
@@ -33,6 +34,8 @@ press-already-assigned = Already assigned: { $technician }{ $has-by ->
 press-same-technician = { $technician } has this request already.
 press-closed = The request is closed.
 press-already-closed = This request is closed already.
+press-resent = Sending: { $count }
+press-nothing-waits = Nothing waits to be sent.
 press-in-work = Already on it…
 survey-noted = Thank you!
 survey-late = The survey is over already. Thank you!
@@ -44,7 +47,13 @@ stale-press = This button is out of date.
 assigned = { $technician } has the request now. Assigned by { $by }.
 reassigned = The request was handed over: { $former } → { $technician }. By { $by }.
 closed-by = { $by } closed the request.
-client-unreachable = ⚠️ The client blocked the bot or deleted the account: messages do not arrive.
+client-unreachable = ⚠️ The client blocked the bot or deleted the account: messages do not arrive. They are kept and can be sent when the client is back.
+client-returned = The client is back.{ $waiting ->
+    [0] {""}
+   *[other] {" "}Messages that wait to be sent: { $waiting }.
+}
+banned-by = { $by } banned the client: what they write does not come here any more. To undo it: /unban.
+unbanned-by = { $by } lets the client write again.
 undelivered = ⚠️ A message was not delivered { $place ->
     [client] to the client
     [mirror] to the technician's group
@@ -111,5 +120,6 @@ card-choose = Who takes it?
 
 # Buttons
 button-close = ✅ Close the request
+button-resend = 📨 Send what waited
 button-skip = Skip
 button-comment = Add a comment

@@ -105,6 +105,13 @@ class MemoryTopicBook:
 
         return await self._session.run("find_topic", work)
 
+    async def ticket_of(self, client: UserId) -> TicketId | None:
+        def work() -> TicketId | None:
+            current = current_ticket(self._session.world, client)
+            return None if current is None else current.latest_id
+
+        return await self._session.run("ticket_of", work)
+
     async def latest_ticket(self, ticket_id: TicketId) -> TicketId | None:
         def work() -> TicketId | None:
             world = self._session.world

@@ -52,6 +52,7 @@ class Send(Body):
     media_group_id: str | None = None
     protected: bool = False
     origin: JsonObject | None = None
+    premium: bool = False
     bot: int | None = None
 
 

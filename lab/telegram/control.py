@@ -111,6 +111,7 @@ class ControlApi:
             media_group_id=body.media_group_id,
             protected=body.protected,
             origin=body.origin,
+            premium=body.premium,
             bot_id=body.bot,
         )
         return message_view(message)

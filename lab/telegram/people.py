@@ -33,11 +33,13 @@ def send(
     media_group_id: str | None = None,
     protected: bool = False,
     origin: Json | None = None,
+    premium: bool = False,
     bot_id: int | None = None,
 ) -> Message:
     """A person writes. In a private chat this starts the bot, so that it may answer.
 
-    With ``origin`` (a ``MessageOrigin``) it is a forwarded message.
+    With ``origin`` (a ``MessageOrigin``) it is a forwarded message; who pays (``premium``) may
+    write longer captions than a bot.
     """
     user = world.user(user_id)
     chat = world.chat(chat_id, bot_id)
@@ -49,7 +51,7 @@ def send(
         if quote is not None and quote not in replied.text:
             raise WorldError("the message to reply to does not say that")
         thread_id = thread_id or replied.thread_id
-    units_max = TEXT_UNITS_MAX if kind == "text" else CAPTION_UNITS_MAX
+    units_max = TEXT_UNITS_MAX if kind == "text" or premium else CAPTION_UNITS_MAX
     if units(text) > units_max:
         raise WorldError(f"longer than {units_max} characters")
     body = body_for(world, kind, text=text, entities=entities, payload=payload, file=file)
@@ -84,8 +86,8 @@ def _may_write(chat: Chat, user: User, thread_id: int | None, *, anonymous: bool
         if chat.bot_id in user.blocked:
             raise WorldError("unblock the bot first")
         chat.started = True
-        if thread_id is not None:
-            raise WorldError("this private chat has no topics")
+        if thread_id is not None and thread_id not in chat.topics:
+            raise WorldError("this private chat has no such topic")
         return
     member = chat.member(user.id)
     if member is None:
@@ -265,6 +267,9 @@ def topic(
     """A person makes, renames, closes, reopens or deletes a topic."""
     user = world.user(user_id)
     chat = world.chat(chat_id)
+    if chat.user is user and action == "create":
+        chat.is_forum = True  # the topics of a private chat: its person makes them
+        return topics.create(world, chat, user, name or "")
     member = chat.member(user_id)
     if member is None:
         raise WorldError("not a member of this group")

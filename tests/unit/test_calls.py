@@ -187,6 +187,7 @@ def test_a_label_never_costs_a_part_of_the_message(kind: ContentKind, most: int)
     label, head = "👷:", len(units("👷:\n")) // 2
     fits = "😀" * ((most - head) // 2)
     call = copy_call(Copy(place=MAIN, content=content(fits, kind)), TOPIC, label)
+    assert isinstance(call, SendMessage | CopyMessage)
     words = call.text if isinstance(call, SendMessage) else call.caption
     assert words == f"{label}\n{fits}"
     call = copy_call(Copy(place=MAIN, content=content(fits + "😀", kind)), TOPIC, label)
