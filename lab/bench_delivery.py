@@ -311,7 +311,7 @@ async def _storm(clients: int, messages: int) -> StormReport:
         lab = stage.lab
         people = await _people(lab, clients)
         await _break(lab)
-        sent = await _write(lab, [(who, n) for n in range(messages) for who in people])
+        sent = await _write(lab, [(who, n) for n in range(messages) for who in people], mixed=True)
         arrived = await _arrive(lab, set(sent))
         calls = await _all_calls(lab)
     found = judge(sent, arrived)
@@ -365,11 +365,22 @@ async def _people(lab: LabClient, count: int) -> list[int]:
 
 
 async def _write(
-    lab: LabClient, messages: Sequence[tuple[int, int]]
+    lab: LabClient, messages: Sequence[tuple[int, int]], *, mixed: bool = False
 ) -> dict[tuple[int, int], float]:
-    """Clients write at once; when each message came to be."""
+    """Clients write at once; when each message came to be.
+
+    ``mixed``: every other one is a photo, so that none are joined and each is a call of its own.
+    """
     made = await lab.send_many(
-        [{"user": who, "chat": who, "text": token(who, number)} for who, number in messages]
+        [
+            {
+                "user": who,
+                "chat": who,
+                "text": token(who, number),
+                "kind": "photo" if mixed and number % 2 else "text",
+            }
+            for who, number in messages
+        ]
     )
     return {key: message["at"] for key, message in zip(messages, made, strict=True)}
 

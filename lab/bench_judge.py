@@ -21,7 +21,11 @@ def tokens(text: str) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """``waits`` are seconds from written to arrived, by client and number; ``calls`` arrivals."""
+    """``waits`` are seconds from written to arrived, by client and number.
+
+    ``messages`` arrived with something in them that was written; of these, ``doubled`` held
+    something that had arrived before.
+    """
 
     waits: Mapping[tuple[int, int], float]
     lost: int
@@ -38,9 +42,9 @@ def judge(sent: Mapping[tuple[int, int], float], arrived: Iterable[Mapping[str, 
     for message in arrived:
         found = [each for each in tokens(message["text"] or "") if each in sent]
         messages += bool(found)
+        doubled += any(each in waits for each in found)
         for client, number in found:
             if (client, number) in waits:
-                doubled += 1
                 continue
             waits[client, number] = message["at"] - sent[client, number]
             out_of_order += number < last[client]

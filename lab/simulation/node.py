@@ -13,7 +13,7 @@ from actors.messages import Envelope, Person, Technician
 from actors.nodes import NodeIdentity
 from actors.ports import ClientCard, Incoming, Made, OutboxRow, Stored
 from bot.calls import Calls
-from bot.delivery import DeliveryOptions, PaceOptions
+from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
 from bot.texts import Texts
 from lab.simulation.decisions import Decisions
@@ -24,7 +24,6 @@ from lab.simulation.nodes import MemoryNodeStore
 from lab.simulation.outbox import MemoryOutbox
 from lab.simulation.plan import Plan
 from lab.simulation.redis import MemoryLeases, MemoryMarks, NoPresses
-from lab.simulation.sender import NotedOutbox, OwnersDelivery
 from lab.simulation.store import MemoryTicketStore
 from lab.simulation.telegram import SimulatedTelegram
 from lab.simulation.trace import Trace
@@ -75,21 +74,30 @@ class _NoDirectory:
 
 
 class _Rendered:
-    """Calls, remembered with the row that each was made for."""
+    """Calls, remembered with the rows that each was made for."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._rows: deque[tuple[TelegramMethod[Any], OutboxRow]] = deque(maxlen=512)
+        self._rows: deque[tuple[TelegramMethod[Any], Sequence[OutboxRow]]] = deque(maxlen=512)
 
     async def render(self, row: OutboxRow) -> TelegramMethod[Any] | None:
         method = await self._calls.render(row)
         if method is not None:
-            self._rows.append((method, row))
+            self._rows.append((method, (row,)))
         return method
 
-    def row_of(self, method: TelegramMethod[Any]) -> OutboxRow:
-        found: OutboxRow = next(row for known, row in reversed(self._rows) if known is method)
-        return found
+    def join(self, rows: Sequence[OutboxRow]) -> TelegramMethod[Any]:
+        method = self._calls.join(rows)
+        self._rows.append((method, rows))
+        return method
+
+    async def album(self, rows: Sequence[OutboxRow]) -> TelegramMethod[Any]:
+        method = await self._calls.album(rows)
+        self._rows.append((method, rows))
+        return method
+
+    def rows_of(self, method: TelegramMethod[Any]) -> Sequence[OutboxRow]:
+        return next(rows for known, rows in reversed(self._rows) if known is method)
 
 
 class _Reporter:
@@ -143,8 +151,8 @@ class Machine:
             links=NoLinks(),
         )
         self._rendered = _Rendered(calls)
-        self.delivery = OwnersDelivery(
-            outbox=NotedOutbox(outbox),
+        self.delivery = Delivery(
+            outbox=outbox,
             call=self._call,
             calls=cast("Calls", self._rendered),
             pace=Pace(PACE, anyio.current_time),
@@ -219,8 +227,8 @@ class Machine:
             self.delivery.look()
 
     async def _call(self, method: TelegramMethod[Any]) -> Any:
-        row = self._rendered.row_of(method)
-        return await self._around.telegram.call(method, row, self.life)
+        rows = self._rendered.rows_of(method)
+        return await self._around.telegram.call(method, rows, self.life)
 
 
 class Fleet:

@@ -31,7 +31,7 @@ def test_what_is_missing_is_lost() -> None:
 
 
 def test_what_comes_again_is_doubled_even_inside_of_another() -> None:
-    found = judge(SENT, [message(words(1, 0, 1)), message(words(1, 1, 2))])
+    found = judge(SENT, [message(words(1, 0, 1)), message(words(1, 0, 1, 2))])
     assert (found.doubled, found.out_of_order) == (1, 0)
 
 
