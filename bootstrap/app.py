@@ -27,7 +27,7 @@ from actors.nodes import NodeIdentity
 from actors.workflows import decide
 from actors.workflows.support import give_up
 from bootstrap import parts
-from bootstrap.edges import PressAnswerer, accepting
+from bootstrap.edges import PressAnswerer, accepting, follow_group, watched_groups
 from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus
 from bot.api import Api, ApiOptions, create_bot
@@ -42,6 +42,7 @@ from bot.intake import Intake
 from bot.meaning import Desk
 from bot.polling import Poller
 from bot.texts import Texts
+from bot.watch import GroupWatch
 from bot.webhook_setup import remove_webhook, set_webhook
 from storage import migrate
 from storage.cache import CachedDirectory, CachedRoster
@@ -91,6 +92,7 @@ class Application:
     runtime: Runtime
     delivery: Delivery
     status: LiveStatus
+    watch: GroupWatch
 
 
 async def run(settings: Settings) -> None:
@@ -119,6 +121,7 @@ async def started(settings: Settings) -> AsyncIterator[Application]:
             delivery = await parts.start(group, "delivery", built.delivery.run)
             intake = await parts.start(group, "intake", built.intake.run)
             desk = await parts.start(group, "desk", built.desk.run)
+            watch = await parts.start(group, "watch", built.watch.run)
             if built.sheet is not None:
                 await parts.start(group, "sheet", built.sheet.run)
             closing = anyio.Event()
@@ -138,6 +141,7 @@ async def started(settings: Settings) -> AsyncIterator[Application]:
                 runtime=built.runtime,
                 delivery=built.delivery,
                 status=built.status,
+                watch=built.watch,
             )
             built.status.stopping()
             if updates is not None:
@@ -146,6 +150,7 @@ async def started(settings: Settings) -> AsyncIterator[Application]:
             await web.join(STOP_WEB_S)
             await intake.cancel()
             await desk.cancel()
+            await watch.cancel()
             built.runtime.drain()
             await runtime.join(RuntimeOptions().drain_timeout_s)
             built.delivery.drain()
@@ -161,6 +166,7 @@ class _Built:
     desk: DeskWorker
     sheet: SheetsDirectory | None
     status: LiveStatus
+    watch: GroupWatch
 
 
 async def _servers(settings: Settings, stack: AsyncExitStack) -> tuple[AsyncEngine, Redis]:
@@ -262,6 +268,14 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
     )
     mailroom.target = runtime
     admin_ids = frozenset(settings.admin_ids)
+    watch = GroupWatch(
+        call=api,
+        bot_id=UserId(me.id),
+        groups=watched_groups(settings),
+        admin_ids=[UserId(admin) for admin in sorted(settings.admin_ids)],
+        texts=texts,
+        follow=partial(follow_group, engine, roster),
+    )
     dispatcher = create_dispatcher(
         queries=TicketQueries(engine),
         roster=roster,
@@ -275,6 +289,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
             data_ttl=FSM_TTL_S,
         ),
         tolerant=tolerant,
+        look_at_groups=watch.look,
     )
     desk = DeskWorker(DeskMail(engine), dispatcher, bot)
     intake = Intake(
@@ -307,7 +322,13 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
         redis=redis,
     )
     return _Built(
-        runtime=runtime, delivery=delivery, intake=intake, desk=desk, sheet=sheet, status=status
+        runtime=runtime,
+        delivery=delivery,
+        intake=intake,
+        desk=desk,
+        sheet=sheet,
+        status=status,
+        watch=watch,
     )
 
 

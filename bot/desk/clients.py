@@ -49,6 +49,7 @@ async def note_block(update: ChatMemberUpdated, desk: DeskTools) -> None:
     log.info("client_blocked" if blocked else "client_unblocked", user=update.chat.id, known=known)
 
 
-async def note_membership(update: ChatMemberUpdated) -> None:
-    """The bot's place in a group changed: for whoever reads the log later."""
+async def note_membership(update: ChatMemberUpdated, desk: DeskTools) -> None:
+    """The bot's place in a group changed: the watch looks whether it can still work there."""
     log.info("membership_changed", chat=update.chat.id, status=update.new_chat_member.status)
+    desk.look_at_groups()
