@@ -1,5 +1,6 @@
 """Delivery end to end: real outbox, real marks, and a Telegram that misbehaves."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -396,6 +397,31 @@ async def test_our_pace_keeps_within_the_limits_of_telegram(office: Office) -> N
         await office.settled()
         assert delivery.stats().pauses == 0
     assert office.lab.telegram.bot_api.limits.refused == 0
+
+
+async def test_a_rush_of_clients_takes_the_fewest_calls_and_windows_that_it_can(
+    office: Office,
+) -> None:
+    """20 a window: twelve openings, cards and joined texts are 36 calls, so two windows."""
+    limits = office.lab.telegram.bot_api.limits
+    limits.set_rules(LimitRules(enabled=True, group_window_s=4))
+    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=20, group_window_s=4.2)
+    card = ShowCard(place=MAIN, keyboard=Keyboard(kind=KeyboardKind.TRIAGE))
+    for client in range(1, 13):
+        start = client * 100
+        await office.decider.decide(
+            opening(), card, *office.copies(5, start=start), client=IVAN + client
+        )
+    async with office.delivering(pace):
+        began = anyio.current_time()
+        await office.settled()
+        assert anyio.current_time() - began < 4.2 * 2
+    said = " ".join(office.said(office.lab.scene.main_group_id))
+    numbers = [int(found) for found in re.findall(r"message (\d+)", said)]
+    assert sorted(numbers) == [c * 100 + n for c in range(1, 13) for n in range(5)]
+    calls = office.lab.telegram.bot_api.calls
+    assert sum(calls.by_method.values()) - calls.by_method["getUpdates"] <= 36 + 2
+    assert limits.refused == 0
 
 
 async def test_texts_that_waited_are_one_message_to_which_each_of_them_is_linked(
