@@ -399,10 +399,13 @@ async def test_our_pace_keeps_within_the_limits_of_telegram(office: Office) -> N
     assert office.lab.telegram.bot_api.limits.refused == 0
 
 
-async def test_a_rush_of_clients_takes_the_fewest_calls_and_windows_that_it_can(
+async def test_a_rush_of_clients_takes_the_fewest_windows_that_it_can(
     office: Office,
 ) -> None:
-    """20 a window: twelve openings, cards and joined texts are 36 calls, so two windows."""
+    """20 a window: twelve openings, cards and joined texts are 36 calls, so two windows.
+
+    What is left of the first window is used at once, by texts that go alone.
+    """
     limits = office.lab.telegram.bot_api.limits
     limits.set_rules(LimitRules(enabled=True, group_window_s=4))
     pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=20, group_window_s=4.2)
@@ -420,7 +423,7 @@ async def test_a_rush_of_clients_takes_the_fewest_calls_and_windows_that_it_can(
     numbers = [int(found) for found in re.findall(r"message (\d+)", said)]
     assert sorted(numbers) == [c * 100 + n for c in range(1, 13) for n in range(5)]
     calls = office.lab.telegram.bot_api.calls
-    assert sum(calls.by_method.values()) - calls.by_method["getUpdates"] <= 36 + 2
+    assert sum(calls.by_method.values()) - calls.by_method["getUpdates"] <= 40
     assert limits.refused == 0
 
 
