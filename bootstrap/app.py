@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from random import SystemRandom
-from typing import Any, cast
+from typing import cast
 
 import anyio
 import structlog
@@ -27,7 +27,14 @@ from actors.nodes import NodeIdentity
 from actors.workflows import decide
 from actors.workflows.support import give_up
 from bootstrap import parts
-from bootstrap.edges import PressAnswerer, accepting, follow_group, watched_groups
+from bootstrap.edges import (
+    Forward,
+    PressAnswerer,
+    accepting,
+    delivery_options,
+    follow_group,
+    watched_groups,
+)
 from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus
 from bot.api import Api, ApiOptions, create_bot
@@ -239,7 +246,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
     links = PostgresLinks(engine)
     locks = RedisPressLocks(redis, tolerant)
     api = Api(bot)
-    mailroom = _Forward()
+    mailroom = Forward()
     sheet = _sheet(settings)
     delivery = Delivery(
         outbox=outbox,
@@ -257,6 +264,7 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
         marks=RedisMarks(redis, tolerant),
         presses=locks,
         mailroom=mailroom,
+        options=delivery_options(settings),
     )
     runtime = Runtime(
         store=store,
@@ -330,17 +338,6 @@ async def _build(settings: Settings, engine: AsyncEngine, redis: Redis, bot: Bot
         status=status,
         watch=watch,
     )
-
-
-class _Forward:
-    """Stands in for the runtime until there is one: delivery and runtime know each other."""
-
-    def __init__(self) -> None:
-        self.target: Runtime | None = None
-
-    def offer(self, envelopes: Any) -> None:
-        if self.target is not None:
-            self.target.offer(envelopes)
 
 
 async def _updates(

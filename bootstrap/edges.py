@@ -1,6 +1,8 @@
 """Small adapters between parts that must not know each other."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 import structlog
 from aiogram.exceptions import TelegramAPIError
@@ -11,10 +13,12 @@ from actors.errors import Transient
 from actors.ids import ChatId
 from bootstrap.settings import Settings
 from bot.api import Api
+from bot.delivery import DeliveryOptions
 from bot.intake import Intake, MalformedUpdate
 from bot.titles import cut
 from storage.cache import CachedRoster
 from storage.moves import move_chat
+from supervisor.runtime import Runtime
 from web.webhook import Refused, TryLater
 
 log = structlog.get_logger(__name__)
@@ -67,3 +71,20 @@ async def follow_group(engine: AsyncEngine, roster: CachedRoster, old: ChatId, n
     if moved:
         log.warning("group_moved", old=old, new=new, rows=moved)
         await roster.invalidate()
+
+
+def delivery_options(settings: Settings) -> DeliveryOptions:
+    """Titles are spaced because they cost what texts do: not where nothing costs anything."""
+    options = DeliveryOptions()
+    return options if settings.pace_group_per_min else replace(options, title_gap_s=0.0)
+
+
+class Forward:
+    """Stands in for the runtime until there is one: delivery and runtime know each other."""
+
+    def __init__(self) -> None:
+        self.target: Runtime | None = None
+
+    def offer(self, envelopes: Any) -> None:
+        if self.target is not None:
+            self.target.offer(envelopes)
