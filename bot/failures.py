@@ -28,6 +28,7 @@ from actors.effects import (
     AnswerPress,
     CloseTopic,
     Copy,
+    Delete,
     Edit,
     EditCopy,
     OpenTopic,
@@ -78,12 +79,13 @@ _NOTHING_TO_DO = (
     "message is not modified",
     "topic_not_modified",
     "message to edit not found",
+    "message to delete not found",
     "message can't be edited",
     "message_id_invalid",
     "query is too old",
     "reaction_invalid",
 )
-_BOOKKEEPING = (RenameTopic, CloseTopic, ReopenTopic, Edit, EditCopy, React)
+_BOOKKEEPING = (RenameTopic, CloseTopic, ReopenTopic, Edit, EditCopy, React, Delete)
 """Effects that say nothing new by themselves."""
 
 _RIGHTS = ("not enough rights", "have no rights", "need administrator rights", "admin_required")
