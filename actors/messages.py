@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import get_args
 
 from actors.ids import ChatId, MessageId, Seq, TechnicianId, ThreadId, TicketId, UserId
 from actors.places import Place
@@ -368,31 +369,7 @@ type Message = (
     | Unreadable
 )
 
-MESSAGE_TYPES: tuple[type[Message], ...] = (
-    ClientWrote,
-    StaffWrote,
-    TechnicianWrote,
-    Edited,
-    Reacted,
-    DeleteRequested,
-    HintAsked,
-    AssignRequested,
-    CloseRequested,
-    ReopenRequested,
-    TopicRenamed,
-    ClientLeft,
-    ClientReturned,
-    ResendRequested,
-    BanRequested,
-    ScoreGiven,
-    CommentOffered,
-    CommentSkipped,
-    TopicOpened,
-    Deleted,
-    DeliveryFailed,
-    TimerFired,
-    Unreadable,
-)
+MESSAGE_TYPES: tuple[type[Message], ...] = get_args(Message.__value__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
