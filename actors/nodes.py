@@ -121,7 +121,10 @@ class Leases(Protocol):
 
 
 class Hints(Protocol):
-    """Tells other nodes that tickets of theirs have mail. Losing a hint only costs a poll."""
+    """Tells other nodes that tickets of theirs have mail. Losing a hint only costs a poll.
+
+    A hint without tickets says that a role has become free.
+    """
 
     def tell(self, owner: str, tickets: Sequence[TicketId]) -> None:
         """Never fails, never waits."""

@@ -5,44 +5,34 @@ import importlib.util
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-import anyio
 import click
 from click.core import ParameterSource
 
-from actors.errors import TopicdeskError
-from bootstrap.settings import (
-    SettingsError,
-    StorageSettings,
-    doubtful_names,
-    load_settings,
-    load_storage_settings,
+from bootstrap.cli_operators import dead, tickets
+from bootstrap.cli_shared import (
+    FAILED,
+    configure_logs,
+    env_file_option,
+    example,
+    guarded,
+    loaded,
+    silence_logs,
+    told,
 )
-
-FAILED: Final = 1
-WRONG_USE: Final = 2
+from bootstrap.settings import load_settings, load_storage_settings
 
 FLOOD: Final = 200
 """Messages of one who floods, if nobody says otherwise."""
-INTERRUPTED: Final = 130
 
 EPILOG: Final = """\b
 Exit codes: 0 all well, 1 failed, 2 wrong use or wrong settings, 130 interrupted.
 
 Settings come from the environment and from the file .env; .env.example explains each."""
-
-env_file_option = click.option(
-    "--env-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path(".env"),
-    show_default=True,
-    help="Where settings are read from that the environment does not hold.",
-)
 
 
 def _version() -> str:
@@ -70,16 +60,28 @@ def main() -> None:
 
 @main.command(short_help="Serve the bot until interrupted.")
 @env_file_option
-def run(env_file: Path) -> None:
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 64),
+    help="Run so many nodes on this machine, each a process, kept running.",
+)
+@click.option("--end-with-parent", is_flag=True, hidden=True)
+def run(*, env_file: Path, nodes: int | None, end_with_parent: bool) -> None:
     """Serve the bot until interrupted.
 
     Brings the database to the newest schema, then answers by webhook if WEBHOOK_URL is set, else
     by long polling. Without POSTGRES_HOST and REDIS_HOST it runs servers of its own in DATA_DIR.
+
+    With --nodes, node K is called NODE_NAME-K and listens at the port of HTTP_BIND plus K-1.
     """
-    settings = _loaded(load_settings, env_file)
-    _configure_logs(settings, env_file)
-    app = importlib.import_module("bootstrap.app")
-    _guarded(app.run, settings)
+    settings = loaded(load_settings, env_file)
+    configure_logs(settings, env_file)
+    if nodes is None:
+        app = importlib.import_module("bootstrap.app")
+        guarded(partial(app.run, end_with_parent=end_with_parent), settings)
+    else:
+        cluster = importlib.import_module("bootstrap.cluster")
+        guarded(cluster.run_nodes, settings, nodes, env_file)
 
 
 @main.command(short_help="Try everything on this machine, without a bot.")
@@ -91,7 +93,7 @@ def demo(*, script: bool, port: int | None) -> None:
     Needs no bot token, no server and no network. Ctrl-C stops all of it.
     """
     lab = _lab("lab.demo", "demo")
-    with _told():
+    with told():
         sys.exit(lab.main(script=script, port=port))
 
 
@@ -107,10 +109,10 @@ def migrate(*, env_file: Path, sql: bool, down: str | None) -> None:
     if sql:
         click.echo(migrations.offline_sql(), nl=False)
         return
-    settings = _loaded(load_storage_settings, env_file)
-    _configure_logs(settings, env_file)
+    settings = loaded(load_storage_settings, env_file)
+    configure_logs(settings, env_file)
     commands = importlib.import_module("bootstrap.schema")
-    click.echo(_guarded(commands.migrate, settings, down))
+    click.echo(guarded(commands.migrate, settings, down))
 
 
 @main.command(short_help="Look at everything topicdesk depends on.")
@@ -121,7 +123,7 @@ def doctor(env_file: Path) -> None:
     Prints a line each for the settings, the database, the bot, its groups and rights, the webhook
     and the sheet. Changes nothing there. Exits with 1 when something fails.
     """
-    _silence_logs()
+    silence_logs()
     examination = importlib.import_module("bootstrap.doctor")
     verdicts: list[str] = []
 
@@ -129,8 +131,16 @@ def doctor(env_file: Path) -> None:
         verdicts.append(finding.verdict)
         click.echo(str(finding))
 
-    _guarded(examination.examine, os.environ, env_file, report)
+    guarded(examination.examine, os.environ, env_file, report)
     sys.exit(FAILED if "FAIL" in verdicts else 0)
+
+
+json_file_option = click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the figures there, too.",
+)
 
 
 @main.group(short_help="Measure on this machine.")
@@ -143,12 +153,7 @@ def bench() -> None:
 @click.option(
     "--messages", type=click.IntRange(min=1), default=5, show_default=True, help="Of each client."
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures there, too.",
-)
+@json_file_option
 @click.option(
     "--rate", type=click.IntRange(min=0), default=0, help="And then so many a second, evenly."
 )
@@ -169,7 +174,7 @@ def relay(
 ) -> None:
     """From a client's message received to its copy made: rate, times, lost, doubled, disordered."""
     lab = _lab("lab.bench", "bench")
-    with _told():
+    with told():
         sys.exit(
             lab.relay(
                 clients=clients,
@@ -201,12 +206,7 @@ def relay(
     help="Telegram's limits times this; 6 shows in minutes what else takes an hour.",
 )
 @click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures there, too.",
-)
+@json_file_option
 @click.pass_context
 def delivery(
     context: click.Context,
@@ -225,7 +225,7 @@ def delivery(
     """
     lab = _lab("lab.bench_delivery", "bench")
     given = context.get_parameter_source("messages") is not ParameterSource.DEFAULT
-    with _told():
+    with told():
         match scene:
             case "limited":
                 code = lab.limited(
@@ -241,82 +241,80 @@ def delivery(
         sys.exit(code)
 
 
-# --- what the commands share ----------------------------------------------------------------
+@bench.command(epilog=example("topicdesk bench failover --clients 30 --polling"))
+@click.option("--nodes", type=click.IntRange(2, 9), default=3, show_default=True)
+@click.option("--clients", type=click.IntRange(1, 500), default=30, show_default=True)
+@click.option("--polling", is_flag=True, help="Updates by long polling instead of by webhook.")
+@json_file_option
+def failover(*, nodes: int, clients: int, polling: bool, json_file: Path | None) -> None:
+    """How long people wait when a node is killed, and when all are restarted in turn."""
+    lab = _lab("lab.bench_failover", "bench")
+    with told():
+        sys.exit(
+            lab.failover(nodes=nodes, clients=clients, webhook=not polling, json_file=json_file)
+        )
 
 
-def _loaded[S: StorageSettings](
-    load: Callable[[Mapping[str, str], Path | None], S], env_file: Path
-) -> S:
+@bench.command(epilog=example("topicdesk bench takeover --tickets 10000 --tickets 100000"))
+@click.option(
+    "--tickets",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=[10_000],
+    show_default=True,
+    help="How many; may be given several times.",
+)
+@json_file_option
+def takeover(*, tickets: tuple[int, ...], json_file: Path | None) -> None:
+    """From a node declared dead to its tickets claimed by another: time, memory, the loop's stops.
+
+    Exits with 1 when a goal is missed: 10 s, 1,000 bytes a ticket, no stop over 50 ms.
+    """
+    lab = _lab("lab.bench_takeover", "bench")
+    with told():
+        sys.exit(lab.takeover(tickets=tickets, json_file=json_file))
+
+
+@main.command(short_help="Break everything on purpose, and check that nothing is lost.")
+@click.option("--minutes", type=click.FloatRange(0.1, 1440), default=2.0, show_default=True)
+@click.option("--nodes", type=click.IntRange(1, 16), default=3, show_default=True)
+@click.option("--clients", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option(
+    "--faults",
+    metavar="KINDS",
+    default="all",
+    show_default=True,
+    help="Of kill,pause,redis,postgres,network,telegram,burst; or none.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Breaks the same at the same times.")
+@click.option(
+    "--updates",
+    type=click.Choice(["webhook", "polling"]),
+    help="How they reach the nodes; the seed draws it if not given.",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write a page with a time line there.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def chaos(*, faults: str, **options: Any) -> None:
+    """Break nodes, servers and links while people write, and check that nothing is lost.
+
+    Runs nodes, Postgres, Valkey and a local Telegram on this machine, all of which end with it.
+    Exits with 0 only when every message arrived, in order, and nothing twice without a cause.
+    """
+    lab = _lab("lab.chaos.cli", "chaos")
     try:
-        return load(os.environ, env_file)
-    except SettingsError as error:
-        count = len(error.problems)
-        click.echo(f"topicdesk: {count} setting{'s are' if count > 1 else ' is'} wrong:", err=True)
-        for problem in error.problems:
-            click.echo(f"  {problem}", err=True)
-        for name, meant in doubtful_names(os.environ, env_file):
-            click.echo(f"  {name} is no setting; did you mean {meant}?", err=True)
-        sys.exit(WRONG_USE)
+        families = lab.families_in(faults)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--faults") from error
+    with told():
+        sys.exit(lab.main(families=families, **options))
 
 
-def _configure_logs(settings: StorageSettings, env_file: Path) -> None:
-    import structlog  # noqa: PLC0415 - help comes without it
-
-    from bootstrap.logs import configure_logging  # noqa: PLC0415
-
-    configure_logging(
-        level=settings.log_level,
-        style=settings.log_format,
-        node=settings.node_name,
-        secrets=settings.secrets(),
-    )
-    for name, meant in doubtful_names(os.environ, env_file):
-        structlog.get_logger("topicdesk").warning("setting_unknown", name=name, meant=meant)
-
-
-def _silence_logs() -> None:
-    """The doctor says everything itself, in its own lines."""
-    from bootstrap.logs import configure_logging  # noqa: PLC0415
-
-    configure_logging(level="CRITICAL", style="console", node="doctor")
-
-
-def _guarded(work: Callable[..., Any], *args: Any) -> Any:
-    """Runs async work to its end, in the terms of :func:`_told`."""
-    with _told():
-        return anyio.run(work, *args, backend_options={"use_uvloop": _has_uvloop()})
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What goes wrong is told in words, once, and exits non-zero; bugs keep their traceback."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except TopicdeskError as error:
-        _fail(error)
-    except BaseExceptionGroup as group:
-        expected, others = group.split(TopicdeskError)
-        if expected is None or others is not None:
-            raise
-        _fail(_first(expected))
-
-
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _fail(error: BaseException) -> NoReturn:
-    click.echo(f"topicdesk: {error}", err=True)
-    sys.exit(FAILED)
-
-
-def _has_uvloop() -> bool:
-    return importlib.util.find_spec("uvloop") is not None
+main.add_command(tickets)
+main.add_command(dead)
 
 
 def _lab(module: str, command: str) -> Any:

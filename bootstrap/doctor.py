@@ -5,8 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,6 +25,8 @@ from bootstrap.settings import (
 from storage import migrate
 from storage.embedded import EmbeddedServerError, FolderInUse, embedded_postgres, embedded_valkey
 from storage.postgres import PostgresOptions, create_engine
+from storage.redis import RedisOptions, create_redis, server_info
+from storage.tolerant import AWAY
 
 CONNECT_TIMEOUT_S: Final = 5.0
 
@@ -143,19 +144,21 @@ async def _schema(engine: AsyncEngine) -> Finding:
 
 
 async def _redis(url: str, where: str) -> Finding:
-    client = Redis.from_url(
-        url, socket_timeout=CONNECT_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S
+    client = create_redis(
+        RedisOptions(
+            url=url, connect_timeout_s=CONNECT_TIMEOUT_S, command_timeout_s=CONNECT_TIMEOUT_S
+        )
     )
     try:
-        about = await client.info("server")
+        about = await server_info(client)
         valkey = about.get("valkey_version")
         server = f"Valkey {valkey}" if valkey else f"Redis {about['redis_version']}"
     except AuthenticationError:
         return Finding(
             name="redis", detail=f"{where} refuses the login", advice="set REDIS_PASSWORD"
         )
-    except (RedisError, OSError) as error:
-        return _away("redis", where, error, "REDIS_HOST and REDIS_PORT")
+    except AWAY as error:
+        return _away("redis", where, error, "REDIS_URL or REDIS_HOST and REDIS_PORT")
     finally:
         await client.aclose()
     return Finding(name="redis", detail=f"{where}, {server}")

@@ -1,8 +1,7 @@
 """Small adapters between parts that must not know each other."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import structlog
 from aiogram.exceptions import TelegramAPIError
@@ -11,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import Transient
 from actors.ids import ChatId
+from actors.messages import Envelope
+from actors.ports import Mailroom
 from bootstrap.settings import Settings
 from bot.api import Api
 from bot.delivery import DeliveryOptions
@@ -18,7 +19,6 @@ from bot.intake import Intake, MalformedUpdate
 from bot.titles import cut
 from storage.cache import CachedRoster
 from storage.moves import move_chat
-from supervisor.runtime import Runtime
 from web.webhook import Refused, TryLater
 
 log = structlog.get_logger(__name__)
@@ -79,12 +79,12 @@ def delivery_options(settings: Settings) -> DeliveryOptions:
     return options if settings.pace_group_per_min else replace(options, title_gap_s=0.0)
 
 
-class Forward:
-    """Stands in for the runtime until there is one: delivery and runtime know each other."""
+class Deferred:
+    """Stands in for the mailroom until there is one: delivery and the runtime know each other."""
 
     def __init__(self) -> None:
-        self.target: Runtime | None = None
+        self.target: Mailroom | None = None
 
-    def offer(self, envelopes: Any) -> None:
+    def offer(self, envelopes: Sequence[Envelope]) -> None:
         if self.target is not None:
             self.target.offer(envelopes)

@@ -4,9 +4,12 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from actors.ids import ChatId, UserId
+from storage import addresses, redis_address
+from storage.addresses import PORT_MAX
+from storage.postgres_address import postgres_address
 from storage.sheets_account import account_text
 
 OFFICIAL_API: Final = "https://api.telegram.org"
@@ -22,13 +25,6 @@ NAME_LENGTH_MAX: Final = 64
 
 WEBHOOK_PORTS: Final = frozenset({443, 80, 88, 8443})
 """Where Telegram's own servers deliver to."""
-
-PORT_MAX: Final = 65535
-
-DSN_OPTIONS: Final = frozenset(
-    {"host", "port", "ssl", "prepared_statement_cache_size", "target_session_attrs"}
-)
-"""Options after ``?`` that the driver asyncpg understands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,20 +172,8 @@ def status_token(text: str) -> str:
     return text
 
 
-def postgres_dsn(text: str) -> str:
-    """A DSN as hosting companies print it, made one for SQLAlchemy with asyncpg."""
-    url = _url(text, ("postgresql", "postgres", "postgresql+asyncpg"))
-    options = {
-        ("ssl" if name == "sslmode" else name): value for name, value in parse_qsl(url.query)
-    }
-    if unknown := sorted(set(options) - DSN_OPTIONS):
-        raise ValueError(f"has options that the driver does not know: {', '.join(unknown)}")
-    if not url.path.strip("/"):
-        raise ValueError("names no database")
-    if not url.hostname and "host" not in options:
-        raise ValueError("names no host")
-    query = urlencode(options, safe="/")
-    return urlunsplit(("postgresql+asyncpg", url.netloc, url.path, query, ""))
+postgres_dsn: Final = postgres_address
+"""A DSN as hosting companies print it, made one for SQLAlchemy with asyncpg."""
 
 
 def postgres_parts(host: str, port: int, user: str, password: str, database: str) -> str:
@@ -202,7 +186,10 @@ def postgres_parts(host: str, port: int, user: str, password: str, database: str
 
 
 def redis_url(text: str) -> str:
-    url = _url(text, ("redis", "rediss", "unix"))
+    """The address of one server, of sentinels or of a cluster."""
+    if redis_address.parse(text) is not text:
+        return text
+    url = _url(text, redis_address.SINGLE)
     if url.scheme == "unix" and not url.path:
         raise ValueError("names no socket")
     return text
@@ -249,8 +236,8 @@ service_account: Final = account_text
 def secret_parts(secret: str) -> tuple[str, ...]:
     """A secret, and those inside it: a URL's password, the halves of a token, a private key."""
     parts = [secret]
-    if "://" in secret and (password := urlsplit(secret).password):
-        parts += [password, unquote(password)]
+    if "://" in secret:
+        parts += _url_secrets(secret)
     if re.fullmatch(r"\d+:\S+", secret):
         parts.append(secret.partition(":")[2])
     if secret.lstrip().startswith("{"):
@@ -259,3 +246,14 @@ def secret_parts(secret: str) -> tuple[str, ...]:
             str(account[name]) for name in ("private_key", "private_key_id") if name in account
         ]
     return tuple(part for part in dict.fromkeys(parts) if part)
+
+
+def _url_secrets(secret: str) -> list[str]:
+    try:
+        url = addresses.split(secret)
+    except ValueError:
+        password = urlsplit(secret).password or ""
+        return [password, unquote(password)]
+    written = url.login.partition(":")[2]
+    others = [value for name, value in parse_qsl(url.query) if name == redis_address.OPTION]
+    return [written, url.password, *others]

@@ -6,6 +6,9 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
+type Run = Callable[..., Awaitable[Any]]
+"""Serves until cancelled; takes ``task_status`` and reports when it is ready."""
+
 
 class Part:
     """One running part: may be asked to end, waited for, or cancelled."""
@@ -28,15 +31,13 @@ class Part:
         await self.ended.wait()
 
 
-async def start(group: TaskGroup, name: str, run: Callable[..., Awaitable[Any]]) -> Part:
+async def start(group: TaskGroup, name: str, run: Run) -> Part:
     """Starts a part whose ``run`` takes ``task_status``; returns once it is ready."""
     part, _ = await start_with_value(group, name, run)
     return part
 
 
-async def start_with_value(
-    group: TaskGroup, name: str, run: Callable[..., Awaitable[Any]]
-) -> tuple[Part, Any]:
+async def start_with_value(group: TaskGroup, name: str, run: Run) -> tuple[Part, Any]:
     """As :func:`start`, with what the part reported when it was ready."""
     part = Part(name)
 

@@ -8,14 +8,12 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 import anyio
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import Transient
-from actors.nodes import NodeIdentity
+from actors.nodes import Role
 from actors.state import Status
 from bot.api import Api
 from bot.delivery import Delivery
@@ -23,6 +21,9 @@ from bot.intake import Intake
 from bot.polling import Poller
 from storage.outbox import Backlog, PostgresOutbox
 from storage.queries import TicketQueries
+from storage.redis import AnyRedis
+from storage.tolerant import AWAY
+from supervisor.node import Node, NodeState
 from supervisor.runtime import Runtime
 from web.status import Health, StatusSnapshot
 
@@ -58,21 +59,22 @@ class LiveStatus:
     def __init__(
         self,
         *,
-        node: NodeIdentity,
-        mode: str,
+        node: Node,
         runtime: Runtime,
         delivery: Delivery,
         intake: Intake,
+        poller: Poller | None,
         api: Api,
         engine: AsyncEngine,
         outbox: PostgresOutbox,
         queries: TicketQueries,
-        redis: Redis,
+        redis: AnyRedis,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
-        self.mode = mode
-        self.poller: Poller | None = None
+        self.mode = "webhook" if poller is None else "polling"
+        self._poller = poller
         self._node = node
+        self._started_at = node.identity.started_at
         self._runtime = runtime
         self._delivery = delivery
         self._intake = intake
@@ -100,9 +102,9 @@ class LiveStatus:
         stored = await self._stored() if health["postgres"].ok else _NOTHING
         reasons = self._reasons(health["postgres"])
         return StatusSnapshot(
-            node=self._node.name,
+            node=self._node.identity.name,
             version=program_version(),
-            started_at=self._node.started_at,
+            started_at=self._started_at,
             now=datetime.now(UTC),
             mode=self.mode,
             ready=not reasons,
@@ -139,13 +141,18 @@ class LiveStatus:
 
     def _reasons(self, postgres: Health) -> tuple[str, ...]:
         """Why this node cannot serve; with Redis or Telegram away, what comes in is stored."""
-        reasons = () if postgres.ok else ("Postgres does not answer",)
-        return (*reasons, "the program is stopping") if self._stopping else reasons
+        reasons = [] if postgres.ok else ["Postgres does not answer"]
+        if self._stopping:
+            reasons.append("the program is stopping")
+        elif self._node.state is not NodeState.SERVING:
+            age = self._node.beat_age_s
+            reasons.append(f"the node is {self._node.state}: last beat taken {age:.0f} s ago")
+        return tuple(reasons)
 
     def _telegram(self) -> Health:
         """How the last calls went, without making another."""
-        if self.poller is not None:
-            answered = self.poller.answered_at
+        if self._poller is not None and self._node.holds(Role.POLLING):
+            answered = self._poller.answered_at
             if answered is None or self._clock() - answered > QUIET_POLL_S:
                 return Health(ok=False, detail="no answer to getUpdates")
         latency_s = self._api.stats().latency_s
@@ -156,7 +163,7 @@ class LiveStatus:
         try:
             with anyio.fail_after(PROBE_TIMEOUT_S):
                 await ask()
-        except (SQLAlchemyError, RedisError, Transient, OSError, TimeoutError) as error:
+        except (SQLAlchemyError, Transient, *AWAY) as error:
             return Health(ok=False, detail=type(error).__name__)
         return Health(ok=True, detail=_milliseconds(time.perf_counter() - asked_at))
 

@@ -103,10 +103,13 @@ class Poller:
         except orjson.JSONDecodeError:
             log.warning("polling_answer_unreadable", status=response.status)
             return options.retry_base_s
-        if not isinstance(answer, dict) or not answer.get("ok"):
-            return self._refused(response.status, answer if isinstance(answer, dict) else {})
+        if not isinstance(answer, dict):
+            answer = {}
+        result = answer.get("result")
+        if answer.get("ok") is not True or not isinstance(result, list):
+            return self._refused(response.status, answer)
         self.answered_at = anyio.current_time()
-        updates = [update for update in answer.get("result", ()) if _is_numbered(update)]
+        updates = [update for update in result if _is_numbered(update)]
         if updates:
             await self._accept_many(updates)
             # Only now are they Telegram's no more: the next request confirms them.
@@ -114,11 +117,11 @@ class Poller:
         return 0.0
 
     def _refused(self, status: int, answer: dict[str, Any]) -> float:
-        description = str(answer.get("description", ""))
+        description = str(answer.get("description") or "")
         if status in {401, 404}:
             raise WrongToken("Telegram does not know this BOT_TOKEN")
         if status == 429:  # noqa: PLR2004
-            wait = float(answer.get("parameters", {}).get("retry_after", 1))
+            wait = _retry_after(answer.get("parameters"))
             log.warning("polling_limited", wait_s=wait)
             return wait
         if status == 409:  # noqa: PLR2004
@@ -138,4 +141,11 @@ class Poller:
 
 
 def _is_numbered(update: object) -> bool:
-    return isinstance(update, dict) and isinstance(update.get("update_id"), int)
+    number = update.get("update_id") if isinstance(update, dict) else None
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
+
+
+def _retry_after(parameters: object) -> float:
+    """Seconds that Telegram asks us to wait; one when it does not say."""
+    asked = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    return max(0.0, float(asked)) if isinstance(asked, int | float) else 1.0

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import structlog
 from aiogram import Bot
-from aiogram.exceptions import TelegramRetryAfter
+from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 
 from bot.polling import ALLOWED_UPDATES
 
@@ -16,6 +16,10 @@ CONNECTIONS_MAX = 100
 
 TRIES_MAX = 5
 """Nodes that start together ask twice within a second, which Telegram answers with 429."""
+
+AWAY_FIRST_S = 0.5
+AWAY_MAX_S = 15.0
+"""Waits while Telegram is away, doubling."""
 
 
 async def set_webhook(bot: Bot, url: str, secret: str) -> None:
@@ -36,23 +40,28 @@ async def set_webhook(bot: Bot, url: str, secret: str) -> None:
 
 async def remove_webhook(bot: Bot) -> None:
     """Polling works only without a webhook; updates that wait are kept."""
-    info = await bot.get_webhook_info()
-    if info.url:
-        log.warning("webhook_removed", pending=info.pending_update_count)
 
-        async def call() -> None:
+    async def call() -> None:
+        info = await bot.get_webhook_info()
+        if info.url:
             await bot.delete_webhook(drop_pending_updates=False)
+            log.warning("webhook_removed", pending=info.pending_update_count)
 
-        await _patiently(call)
+    await _patiently(call)
 
 
 async def _patiently(call: Callable[[], Awaitable[None]]) -> None:
-    for attempt in range(TRIES_MAX):
+    """Waits for a Telegram that is away, for as long as that takes; 429 is obeyed some times."""
+    limited, wait_s = 0, AWAY_FIRST_S
+    while True:
         try:
-            await call()
+            return await call()
         except TelegramRetryAfter as error:
-            if attempt == TRIES_MAX - 1:
+            limited += 1
+            if limited >= TRIES_MAX:
                 raise
             await anyio.sleep(error.retry_after)
-        else:
-            return
+        except (TelegramNetworkError, TelegramServerError) as error:
+            log.warning("webhook_waits", error=type(error).__name__, wait_s=wait_s)
+            await anyio.sleep(wait_s)
+            wait_s = min(AWAY_MAX_S, 2 * wait_s)

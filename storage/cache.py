@@ -6,11 +6,11 @@ from typing import Protocol
 
 import anyio
 from pydantic import TypeAdapter, ValidationError
-from redis.asyncio import Redis
 
 from actors.errors import Transient
 from actors.messages import Person, Technician
 from actors.ports import ClientCard, Directory
+from storage.redis import AnyRedis
 from storage.tolerant import Tolerant
 
 TECHNICIANS_KEY = "cache:technicians"
@@ -35,7 +35,7 @@ class CachedRoster:
     def __init__(
         self,
         source: TechnicianSource,
-        redis: Redis,
+        redis: AnyRedis,
         tolerant: Tolerant,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
@@ -92,7 +92,7 @@ class CachedRoster:
 class CachedDirectory:
     """Cards of the directory, kept so that a restart or a broken sheet still has them."""
 
-    def __init__(self, source: Directory, redis: Redis, tolerant: Tolerant) -> None:
+    def __init__(self, source: Directory, redis: AnyRedis, tolerant: Tolerant) -> None:
         self._source = source
         self._redis = redis
         self._tolerant = tolerant

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import anyio
 import structlog
 from anyio.abc import TaskStatus
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from actors.ids import TicketId
-from storage.tolerant import Tolerant
+from storage.redis import AnyRedis
+from storage.redis_many import look_again
+from storage.tolerant import AWAY, Tolerant
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +21,11 @@ WAITING_MAX = 10_000
 LISTEN_S = 1.0
 """How long one wait for a message lasts before it is looked whether the run is another now."""
 
+ASKED_AFTER = 3
+SILENT_MAX = 5
+"""Waits without a word, after which the server is asked for one, and after which it is given up:
+a machine that is gone closes no connection."""
+
 RETRY_S = 1.0
 """A Redis that is back is listened to again within this time."""
 
@@ -28,7 +33,7 @@ RETRY_S = 1.0
 class RedisHints:
     """Implements :class:`actors.nodes.Hints`: one channel per run, ``own:<owner>``."""
 
-    def __init__(self, redis: Redis, tolerant: Tolerant) -> None:
+    def __init__(self, redis: AnyRedis, tolerant: Tolerant) -> None:
         self._redis = redis
         self._tolerant = tolerant
         self._waiting: defaultdict[str, set[TicketId]] = defaultdict(set)
@@ -65,7 +70,7 @@ class RedisHints:
         while True:
             try:
                 await self._listen_as(owner, receive)
-            except (RedisError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 log.debug("hints_off", error=type(error).__name__)
                 await anyio.sleep(RETRY_S)
 
@@ -73,12 +78,19 @@ class RedisHints:
         self, owner: Callable[[], str], receive: Callable[[Sequence[TicketId]], None]
     ) -> None:
         name = owner()
+        await look_again(self._redis)
         async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(_channel(name))
+            silent = 0
             while owner() == name:
                 message = await channel.get_message(timeout=LISTEN_S)
-                if message is not None:
+                silent = silent + 1 if message is None else 0
+                if message is not None and message["type"] == "message":
                     receive(_tickets(message["data"]))
+                elif silent == ASKED_AFTER:
+                    await channel.ping()
+                elif silent > SILENT_MAX:
+                    raise TimeoutError("no answer")
 
     async def _publish(self, owner: str, tickets: Sequence[TicketId]) -> None:
         async def command() -> None:

@@ -61,6 +61,8 @@ _DEAD_LIST = text("""
     ORDER BY id DESC LIMIT :limit
 """)
 
+_DEAD_IDS = text("SELECT id FROM dead_letters ORDER BY id")
+
 _DEAD = text("""
     SELECT id, ticket_id, seq, key, message ->> 'type' AS kind, error, attempts, created_at, message
     FROM dead_letters WHERE id = :dead
@@ -195,6 +197,14 @@ class Inspection:
         async def work(connection: AsyncConnection) -> list[DeadSight]:
             rows = await _all(connection, _DEAD_LIST, ticket=ticket_id, limit=limit)
             return [DeadSight(**_fields(row)) for row in rows]
+
+        return await self._ask(work)
+
+    async def dead_ids(self) -> Sequence[int]:
+        """Of all dead letters, oldest first."""
+
+        async def work(connection: AsyncConnection) -> list[int]:
+            return [int(row.id) for row in await _all(connection, _DEAD_IDS)]
 
         return await self._ask(work)
 

@@ -2,23 +2,26 @@
 
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
-
 from actors.nodes import NodeIdentity
+from storage.redis import AnyRedis
 from storage.tolerant import Tolerant
 
 _EXTEND = """
-local holder = redis.call('GET', KEYS[1])
-if holder == false or holder == ARGV[1] then
+local holder = redis.pcall('GET', KEYS[1])
+if holder == false or type(holder) == 'table' or holder == ARGV[1] then
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return 1
 end
 return 0
 """
-"""Compared and extended in one step: a lease that another run holds is never renewed by us."""
+"""Compared and extended in one step: a lease that another run holds is never renewed by us.
+
+What is no string (an error of ``GET``) is nobody's lease: left there, it would say at each beat
+that Redis is away.
+"""
 
 _DROP = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
 
@@ -26,7 +29,7 @@ return 0
 class RedisLeases:
     """Implements :class:`actors.nodes.Leases`: ``lease:<name>`` holds the run's incarnation."""
 
-    def __init__(self, redis: Redis, tolerant: Tolerant) -> None:
+    def __init__(self, redis: AnyRedis, tolerant: Tolerant) -> None:
         self._tolerant = tolerant
         self._redis = redis
         self._extend = redis.register_script(_EXTEND)

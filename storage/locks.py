@@ -3,8 +3,7 @@
 import hashlib
 from collections import OrderedDict
 
-from redis.asyncio import Redis
-
+from storage.redis import AnyRedis
 from storage.tolerant import Tolerant
 
 PREFIX = "lock:"
@@ -19,7 +18,7 @@ REMEMBERED_MAX = 10_000
 class RedisPressLocks:
     """One lock per person and button; released when the press has been answered."""
 
-    def __init__(self, redis: Redis, tolerant: Tolerant) -> None:
+    def __init__(self, redis: AnyRedis, tolerant: Tolerant) -> None:
         self._redis = redis
         self._tolerant = tolerant
         self._held: OrderedDict[str, str] = OrderedDict()

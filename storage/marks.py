@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import orjson
-from redis.asyncio import Redis
 
 from actors.ids import MessageId, ThreadId
 from actors.ports import Made
+from storage.redis import AnyRedis
 from storage.tolerant import Tolerant
 
 PREFIX = "fwd:"
@@ -18,7 +18,7 @@ KEPT_S = 7200
 class RedisMarks:
     """Marks of sent rows, written right after each call. Remembers nothing while Redis is away."""
 
-    def __init__(self, redis: Redis, tolerant: Tolerant) -> None:
+    def __init__(self, redis: AnyRedis, tolerant: Tolerant) -> None:
         self._redis = redis
         self._tolerant = tolerant
 

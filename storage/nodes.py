@@ -10,6 +10,9 @@ from actors.ids import TicketId
 from actors.nodes import NodeIdentity, NodeRecord, NodeStatus, Role
 from storage.postgres import transaction, unit
 
+NODE_TIMEOUT_S = 4.0
+"""Statements about nodes are small; a beat must fail in time, and so must a node's end."""
+
 LIVES = "EXISTS (SELECT FROM nodes n WHERE n.owner = {owner} AND n.status <> 'dead')"
 """Whether a run lives; ``{owner}`` is the expression that names it."""
 
@@ -136,11 +139,11 @@ class PostgresNodes:
             async with transaction(self._engine) as connection:
                 return (await connection.execute(statement, values)).all()
 
-        return await unit(work)
+        return await unit(work, NODE_TIMEOUT_S)
 
     async def _run(self, statement: Any, **values: object) -> None:
         async def work() -> None:
             async with transaction(self._engine) as connection:
                 await connection.execute(statement, values)
 
-        await unit(work)
+        await unit(work, NODE_TIMEOUT_S)

@@ -41,6 +41,10 @@ _NODES = text("""
     FROM nodes ORDER BY beat_at DESC, name
 """)
 
+_LOADS = text(
+    "SELECT owner, count(*) AS tickets FROM tickets WHERE owner = ANY(:owners) GROUP BY 1"
+)
+
 _CHANGE = text("""
     UPDATE tickets SET owner = :owner, quarantined = :quarantined, epoch = epoch + 1
     WHERE id = :ticket
@@ -111,15 +115,19 @@ class Operations:
 
         return await self._do(work)
 
-    async def move(self, ticket_id: TicketId, node: str) -> Change:
+    async def move(self, ticket_id: TicketId, node: str | None) -> Change:
         """Gives the ticket to the newest run of that node, which must be up.
 
-        The run that has it already keeps it undisturbed: then ``action`` is empty.
+        Without a node: to one that has not got it, whichever owns the fewest tickets. The run that
+        has it already keeps it undisturbed: then ``action`` is empty.
         """
 
         async def work(connection: AsyncConnection) -> Change:
             ticket = await _locked(connection, ticket_id)
-            owner = await self._up(connection, node)
+            if node is None:
+                owner = await self._idlest(connection, ticket)
+            else:
+                owner = await self._up(connection, node)
             if ticket.owner == owner:
                 return Change(
                     action="",
@@ -175,14 +183,13 @@ class Operations:
 
         return await self._do(work)
 
-    async def drop(self, dead_id: int) -> Change:
+    async def drop(self, dead_id: int, why: str) -> Change:
         """Removes the dead letter; what came in stays in the inbox, as handled."""
 
         async def work(connection: AsyncConnection) -> Change:
             dead = await _taken(connection, dead_id)
-            return await self._log_dead(
-                connection, "dead_dropped", dead, _about(dead) | {"key": dead.key}
-            )
+            what = _about(dead) | {"key": dead.key, "why": clean(why)}
+            return await self._log_dead(connection, "dead_dropped", dead, what)
 
         return await self._do(work)
 
@@ -202,6 +209,16 @@ class Operations:
         why = "there is no such node" if known is None else _why_not(known)
         others = f"up are: {', '.join(sorted(up))}" if up else "no node is up"
         raise OperationError(f"node {clean(name)} is not up ({why}); {others}")
+
+    async def _idlest(self, connection: AsyncConnection, ticket: Any) -> str:
+        nodes = (await connection.execute(_NODES)).all()
+        owners = [str(n.owner) for n in nodes if self._is_up(n) and n.owner != ticket.owner]
+        if not owners:
+            keeps = f"{ticket.living} keeps it" if ticket.living else "nobody owns it"
+            raise OperationError(f"no other node is up to take ticket {ticket.id}; {keeps}")
+        rows = (await connection.execute(_LOADS, {"owners": owners})).all()
+        loads = {str(row.owner): int(row.tickets) for row in rows}
+        return min(owners, key=lambda owner: (loads.get(owner, 0), owner))
 
     async def _liveliest(self, connection: AsyncConnection) -> str | None:
         nodes = (await connection.execute(_NODES)).all()

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import Redis
-
+from storage.redis import AnyRedis
 from storage.tolerant import Tolerant
 
 _LEARNT = """
@@ -138,7 +137,7 @@ class Lesson:
 class RedisBuckets:
     """The buckets of one bot. All its keys lie in one slot of a cluster."""
 
-    def __init__(self, redis: Redis, tolerant: Tolerant, *, bot_id: int, lesson: Lesson) -> None:
+    def __init__(self, redis: AnyRedis, tolerant: Tolerant, *, bot_id: int, lesson: Lesson) -> None:
         self._redis = redis
         self._tolerant = tolerant
         self._prefix = f"pace:{{{bot_id}}}:"

@@ -8,14 +8,19 @@ import anyio
 import anyio.lowlevel
 import orjson
 from asyncpg.exceptions import InterfaceError as AsyncpgInterfaceError
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import event
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from actors.errors import Transient
+from storage.postgres_hosts import Hosts
 
 DRIVER = "postgresql+asyncpg"
+
+READ_ONLY = "25006"
+"""A replica about to become the primary, or a primary that has become a replica."""
 
 TRANSIENT_STATES = (
     "08",  # the connection failed
@@ -24,7 +29,7 @@ TRANSIENT_STATES = (
     "57P",  # shutting down, crashed, starting
     "57014",  # cancelled by a statement time-out
     "55P03",  # a lock was not to be had in time
-    "25006",  # read-only: a replica about to become the primary
+    READ_ONLY,
 )
 """SQLSTATE prefixes after which the same work may be tried again."""
 
@@ -64,7 +69,7 @@ def normalise(dsn: str) -> URL:
 
 def create_engine(options: PostgresOptions) -> AsyncEngine:
     """An engine with a bounded pool that tests a connection before it hands it out."""
-    return create_async_engine(
+    engine = create_async_engine(
         normalise(options.dsn),
         pool_size=options.pool_size,
         max_overflow=options.max_overflow,
@@ -74,6 +79,7 @@ def create_engine(options: PostgresOptions) -> AsyncEngine:
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
+            "async_creator_fn": Hosts().connect,
             "timeout": options.connect_timeout_s,
             # The server's limit and not the driver's: a migration can lift it for itself.
             "server_settings": {
@@ -83,6 +89,15 @@ def create_engine(options: PostgresOptions) -> AsyncEngine:
             },
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_a_read_only_server)
+    return engine
+
+
+def _leave_a_read_only_server(context: ExceptionContext) -> None:
+    """Connections to a primary of yesterday are as good as lost: the next ones find today's."""
+    state = getattr(context.original_exception, "sqlstate", None)
+    if state == READ_ONLY and context.connection is not None:
+        context.is_disconnect = True
 
 
 def is_transient(error: BaseException) -> bool:
@@ -97,6 +112,13 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError | PoolTimeoutError | AsyncpgInterfaceError)
 
 
+def _named(error: BaseException) -> str:
+    """The driver's name of the error, such as ``TooManyConnectionsError``."""
+    while isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig.__cause__ or error.orig
+    return type(error).__name__
+
+
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction, committed at the end.
@@ -109,11 +131,13 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
     except Exception as error:
         if is_transient(error):
-            raise Transient(f"Postgres: {type(error).__name__}") from error
+            raise Transient(f"Postgres: {_named(error)}") from error
         raise
 
 
-async def unit[Result](work: Callable[[], Awaitable[Result]]) -> Result:
+async def unit[Result](
+    work: Callable[[], Awaitable[Result]], timeout_s: float = UNIT_TIMEOUT_S
+) -> Result:
     """Runs a unit of work to its end although the caller may be cancelled meanwhile.
 
     A connection that is torn out of a statement cannot be used again, and a half-sent COMMIT
@@ -124,6 +148,6 @@ async def unit[Result](work: Callable[[], Awaitable[Result]]) -> Result:
         Transient: It took too long, or Postgres is away.
     """
     await anyio.lowlevel.checkpoint_if_cancelled()
-    with anyio.move_on_after(UNIT_TIMEOUT_S, shield=True):
+    with anyio.move_on_after(timeout_s, shield=True):
         return await work()
     raise Transient("Postgres did not answer in time")

@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 log = structlog.get_logger(__name__)
 
 TIMEOUT_S = 0.3
 """A Redis that is well answers in a millisecond; whoever asks must not wait for one that is not."""
+
+AWAY = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What a Redis that is away raises; errors of a whole cluster are no ``RedisError``."""
 
 PAUSE_S = 2.0
 """While Redis is away it is asked this often, by one user; the others go on at once."""
@@ -35,7 +38,7 @@ class Tolerant:
         try:
             with anyio.fail_after(TIMEOUT_S):
                 answer = await command()
-        except (RedisError, OSError, TimeoutError) as error:
+        except AWAY as error:
             if not self.away:
                 log.warning("redis_away", error=type(error).__name__)
             self.away = True

@@ -71,6 +71,11 @@ class TicketActor:
         self.crashes: deque[float] | None = None
         self.dead_letters: deque[float] | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether failures are remembered that count for what comes next."""
+        return bool(self.crashes or self.dead_letters)
+
     def failed_at(self, seq: Seq) -> int:
         """Counts a failure of that message; returns how often it has failed."""
         if self.failing_seq != seq:

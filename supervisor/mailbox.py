@@ -1,6 +1,5 @@
 """A ticket's mailbox: a bounded window on its part of the durable inbox."""
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 from actors.ids import Seq
@@ -54,7 +53,7 @@ class Mailbox:
 
     def __init__(self, shared: Window, *, messages_max: int, bytes_max: int) -> None:
         self._shared = shared
-        self._window: deque[Envelope] = deque()
+        self._window: list[Envelope] = []  # short; an empty deque takes ten times the memory
         self._bytes = 0
         self._messages_max = messages_max
         self._bytes_max = bytes_max
@@ -114,7 +113,7 @@ class Mailbox:
 
     def peek(self, count: int) -> Sequence[Envelope]:
         """The next messages, at most ``count``, left where they are until they are handled."""
-        return [self._window[i] for i in range(min(count, len(self._window)))]
+        return self._window[:count]
 
     def clear(self) -> None:
         """Forgets the window; everything will be read again."""
@@ -134,5 +133,5 @@ class Mailbox:
         return within and len(self._window) < self._messages_max and not self._shared.is_full
 
     def _drop_first(self) -> None:
-        self._bytes -= weight(self._window.popleft())
+        self._bytes -= weight(self._window.pop(0))
         self._shared.messages -= 1

@@ -5,16 +5,17 @@ it pauses, then stops, before others may declare it dead. When it comes back and
 stands it goes on; otherwise it drops everything and begins a new run.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskStatus
 
 from actors.errors import Transient
 from actors.ids import TicketId
-from actors.nodes import Hints, Leases, NodeIdentity, NodeStatus, NodeStore, Role
+from actors.nodes import Hints, Leases, NodeIdentity, NodeRecord, NodeStatus, NodeStore, Role
+from supervisor.node_parts import Sender, Worker
 from supervisor.options import NodeOptions
 from supervisor.reporter import Reporter
 
@@ -28,33 +29,6 @@ class NodeState(StrEnum):
     """Its last beat is too old: it starts nothing, and holds what it has."""
     DRAINING = "draining"
     ENDED = "ended"
-
-
-class Worker(Protocol):
-    """The runtime, as its node sees it."""
-
-    @property
-    def busy(self) -> Collection[TicketId]: ...
-    @property
-    def progress(self) -> int: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    async def turns_ended(self) -> None: ...
-    async def stop_turns(self) -> None: ...
-    def forget(self, tickets: Sequence[TicketId]) -> None: ...
-    def forget_all(self) -> None: ...
-    def look_for_orphans(self) -> None: ...
-
-
-class Sender(Protocol):
-    """Delivery, as its node sees it."""
-
-    @property
-    def busy(self) -> Collection[TicketId]:
-        """Tickets of which a call is under way."""
-
-    def drain(self) -> None:
-        """Begins no further call."""
 
 
 class Node:
@@ -97,8 +71,10 @@ class Node:
         self._progress = (0, clock())
         self._roles: set[Role] = set()
         self._roles_changed = anyio.Event()
+        self._vacancy = anyio.Event()
+        """Set when a role may be free."""
         self._known_dead: frozenset[str] = frozenset()
-        self._others: tuple[str, ...] = ()
+        self._others: tuple[NodeRecord, ...] = ()
         self.declared_dead = 0
         """Runs of others that this node found dead, since its start."""
 
@@ -114,6 +90,11 @@ class Node:
         return self._state
 
     @property
+    def _is_ending(self) -> bool:
+        """Whether this node gives away or has given away all it had; no run follows."""
+        return self._state in {NodeState.DRAINING, NodeState.ENDED}
+
+    @property
     def beat_age_s(self) -> float:
         """Seconds since the last beat that Postgres took."""
         return self._clock() - self._beat_at
@@ -123,12 +104,24 @@ class Node:
         """How late the loop woke up last. Seconds."""
         return self._lag_s
 
+    @property
+    def peers(self) -> int:
+        """Nodes that live as far as this one knows, itself included."""
+        return 1 + len(self._others)
+
     def holds(self, role: Role) -> bool:
         return role in self._roles and self._state is NodeState.SERVING
 
     async def role_changed(self) -> None:
         """Waits until a role may have come or gone."""
         await self._roles_changed.wait()
+
+    def told(self, tickets: Sequence[TicketId]) -> None:
+        """Hears a hint of another run: tickets with mail, or none: a role is free."""
+        if tickets:
+            self._worker.look(tickets)
+        else:
+            self._vacancy.set()
 
     # --- its life ---------------------------------------------------------------------------
 
@@ -138,12 +131,13 @@ class Node:
         async with anyio.create_task_group() as group:
             group.start_soon(self._beat_on, name="beat")
             group.start_soon(self._guard, name="self-fencing")
+            group.start_soon(self._keep_roles, name="roles")
             group.start_soon(self._watch, name="watch over the others")
             task_status.started()
 
     async def _begin(self) -> None:
-        """Registers the present run and serves."""
-        while True:
+        """Registers the present run and serves, unless it is told to end meanwhile."""
+        while not self._is_ending:
             began = self._clock()
             try:
                 await self._store.register(self._identity)
@@ -152,11 +146,15 @@ class Node:
                 await anyio.sleep(self._options.watch_interval_s)
             else:
                 break
+        if self._is_ending:
+            with suppress(Transient):  # it came too late; nobody is to hand it tickets
+                await self._store.retire(self._identity)
+            return
         self._beat_at = self._well_since = began
         self._state = NodeState.SERVING
         self._reporter.info("node_registered", run=self._identity.owner)
         await self._leases.extend(self._identity, self._options.lease_s)
-        await self._take_roles()
+        self._vacancy.set()
         self._worker.look_for_orphans()
         self._worker.resume()
 
@@ -167,15 +165,20 @@ class Node:
         await self._worker.stop_turns()
         self._worker.forget_all()
         self._set_roles(set())
+        if self._is_ending:
+            return
         self._state = NodeState.STARTING
         self._identity = self._new_run()
         await self._begin()
 
     async def _beat_on(self) -> None:
-        while True:
+        """Counted from where the last beat began: a slow one leaves little of its licence."""
+        interval_s = self._options.beat_interval_s
+        while self._state is not NodeState.ENDED:
+            began = self._clock()
             if not self._is_wedged():
                 await self._beat()
-            await anyio.sleep(self._options.beat_interval_s)
+            await anyio.sleep(max(interval_s / 10, began + interval_s - self._clock()))
 
     async def _beat(self) -> None:
         """One beat; what its failure means is for :meth:`_guard` to say."""
@@ -189,18 +192,19 @@ class Node:
             self._well_since = self._clock()
             self._reporter.warning("beat_failed", error=str(error) or type(error).__name__)
             return
+        if self._state is NodeState.ENDED:
+            return
         if not stands:
-            if not draining:
+            if not self._is_ending:
                 await self._begin_anew()
             return
         self._beat_at = began
-        if self._state is NodeState.PAUSED:
+        if self._state is NodeState.PAUSED and self.beat_age_s <= self._options.pause_after_s:
             self._state = NodeState.SERVING
             self._reporter.info("node_resumed", run=self._identity.owner)
             self._worker.resume()
+            self._vacancy.set()
         await self._leases.extend(self._identity, self._options.lease_s)
-        if not draining:
-            await self._take_roles()
 
     async def _guard(self) -> None:
         """Stops this node in time when its beats do not arrive; measures the loop's lag."""
@@ -248,9 +252,12 @@ class Node:
                 if self._clock() - read_at >= options.beat_interval_s:
                     await self._read_nodes()
                     read_at = self._clock()
-                expired = await self._leases.expired(self._others) if self._others else ()
+                names = [other.name for other in self._others]
+                expired = await self._leases.expired(names) if names else ()
                 if expired is None or expired:
                     await self._judge()
+                if expired:  # another may have declared it dead: its tickets are to be had
+                    await self._read_nodes()
             except Transient as error:
                 self._reporter.info("watch_waits", error=str(error))
             await anyio.sleep(options.watch_interval_s)
@@ -259,10 +266,10 @@ class Node:
         records = await self._store.nodes()
         dead = frozenset(r.owner for r in records if not r.is_alive)
         others = [r for r in records if r.is_alive and r.owner != self._identity.owner]
-        self._others = tuple(r.name for r in others)
+        self._others = tuple(others)
         if dead - self._known_dead:
             self._worker.look_for_orphans()
-            self._roles_changed_now()
+            self._vacancy.set()
         self._known_dead = dead
         if any(r.beat_age_s > self._options.lease_s for r in others):
             await self._judge()
@@ -278,19 +285,29 @@ class Node:
             self.declared_dead += 1
             self._reporter.warning("node_declared_dead", node_name=name)
             self._worker.look_for_orphans()
-            await self._take_roles()
+            self._vacancy.set()
+
+    async def _keep_roles(self) -> None:
+        """Beside the beats, which must not wait for it."""
+        while True:
+            self._vacancy = anyio.Event()
+            if self._state is NodeState.SERVING:
+                await self._take_roles()
+            with anyio.move_on_after(self._options.beat_interval_s):
+                await self._vacancy.wait()
 
     async def _take_roles(self) -> None:
-        held: set[Role] = set()
+        run, held = self._identity, set[Role]()
         for role in self._wanted:
             try:
-                if await self._store.take_role(self._identity, role):
+                if await self._store.take_role(run, role):
                     held.add(role)
             except Transient as error:
                 self._reporter.info("role_not_taken", role=str(role), error=str(error))
                 if role in self._roles:
                     held.add(role)
-        self._set_roles(held)
+        if self._state is NodeState.SERVING and self._identity is run:
+            self._set_roles(held)
 
     def _set_roles(self, held: set[Role]) -> None:
         if held != self._roles:
@@ -321,6 +338,8 @@ class Node:
             with anyio.fail_after(options.drain_s):
                 await self._store.beat(self._identity, NodeStatus.DRAINING)
                 await self._store.leave_roles(self._identity)
+                for other in self._others:
+                    self._hints.tell(other.owner, ())
                 await anyio.sleep(options.settle_s if self._busy() else 0)
                 await self._give_away()
                 await self._worker.turns_ended()
@@ -329,12 +348,14 @@ class Node:
                     await self._give_away()
         except (Transient, TimeoutError) as error:
             self._reporter.warning("drain_cut_short", error=str(error) or type(error).__name__)
-        await self._worker.stop_turns()
+        with anyio.move_on_after(options.end_s):  # what Postgres holds back ends with the process
+            await self._worker.stop_turns()
+            await self._sender.stop()
         await self._end()
 
     async def _end(self) -> None:
         try:
-            with anyio.fail_after(self._options.beat_timeout_s):
+            with anyio.fail_after(self._options.end_s):
                 await self._give_away(everything=True)
                 await self._store.retire(self._identity)
         except (Transient, TimeoutError) as error:

@@ -78,7 +78,7 @@ class RuntimeOptions:
     """Turns within the window before there is a verdict."""
 
     idle_timeout_s: float = 600.0
-    """After this long without mail a ticket's state leaves memory; its directory entry stays."""
+    """After this long without mail a ticket's state leaves memory; its number stays."""
 
     drain_timeout_s: float = 10.0
     """How long running turns may take to finish when the program stops."""
@@ -128,3 +128,6 @@ class NodeOptions:
 
     drain_s: float = 8.0
     """What it allows those that are; then they are cut off, and the next owner finds out."""
+
+    end_s: float = 2.0
+    """What giving away the rest and signing off may take; without it the run ends by its lease."""

@@ -5,30 +5,40 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskStatus
 
 from actors.errors import CorruptSnapshot, Fenced, Quarantined, Transient
 from actors.ids import TicketId
 from actors.messages import Envelope
-from actors.ports import CommitOutcome, CommitStatus, DeliveryHints, LoadedTicket, TicketStore, Turn
+from actors.ports import (
+    CommitOutcome,
+    CommitStatus,
+    DeliveryHints,
+    LoadedTicket,
+    Mailroom,
+    TicketStore,
+    Turn,
+)
 from supervisor.actor import ActorStatus, TicketActor
 from supervisor.circuit import Circuit
 from supervisor.committer import GroupCommitter
 from supervisor.directory import Directory
+from supervisor.gate import Gate
 from supervisor.lookout import Lookout
 from supervisor.options import RuntimeOptions
+from supervisor.recovery import Recovery
 from supervisor.reporter import Reporter
 from supervisor.stats import Counters, RuntimeStats
-from supervisor.turns import Decide, Failure, fold, giving_up
-from supervisor.waits import backoff
+from supervisor.turns import Decide, Failure, fold
 
 
 class Runtime:
     """Runs the actors of this node. One message of a ticket is handled at a time, in inbox order.
 
     ``decide`` and ``give_up`` are the workflow; ``store`` is where tickets live; ``hints`` hears of
-    lanes with new effects. Call :meth:`run` in a task group; :meth:`offer` may be called from the
-    same loop at any time, also before and after.
+    lanes with new effects, ``mailroom`` of messages for other tickets (without one it is itself).
+    Call :meth:`run` in a task group; :meth:`offer` may be called from the same loop at any time,
+    also before and after.
     """
 
     def __init__(
@@ -40,6 +50,7 @@ class Runtime:
         give_up: Decide,
         reporter: Reporter,
         jitter: Callable[[], float],
+        mailroom: Mailroom | None = None,
         options: RuntimeOptions | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
@@ -47,21 +58,27 @@ class Runtime:
         self._store = store
         self._hints = hints
         self._decide = decide
-        self._give_up = give_up
+        self._mailroom = mailroom or self
         self._reporter = reporter
-        self._jitter = jitter
         self._clock = clock
         self._directory = Directory(self._options)
         self._committer = GroupCommitter(store, self._options, jitter)
         self._counters = Counters()
         # Unbounded, but an actor is in it at most once: the directory is the bound.
         self._ready, self._take = anyio.create_memory_object_stream[TicketActor](math.inf)
-        self._backing_off: TaskGroup | None = None
         self._draining = False
-        self._going = anyio.Event()
-        self._going.set()
-        self._turns: dict[TicketActor, anyio.CancelScope] = {}
-        self._turn_ended = anyio.Event()
+        self._gate = Gate()
+        self._recovery = Recovery(
+            store=store,
+            directory=self._directory,
+            counters=self._counters,
+            give_up=give_up,
+            wake=self._wake,
+            reporter=reporter,
+            jitter=jitter,
+            options=self._options,
+            clock=clock,
+        )
         self._circuit = Circuit(
             window_s=self._options.circuit_window_s,
             share_max=self._options.circuit_share_max,
@@ -72,7 +89,7 @@ class Runtime:
             options=self._options,
             reporter=reporter,
             jitter=jitter,
-            may_look=lambda: self._going.is_set() and not self._draining,
+            may_look=lambda: self._gate.is_open and not self._draining,
             may_claim=lambda: not self._circuit.is_open(self._clock()),
         )
 
@@ -100,7 +117,7 @@ class Runtime:
 
     @property
     def is_paused(self) -> bool:
-        return not self._going.is_set()
+        return not self._gate.is_open
 
     @property
     def progress(self) -> int:
@@ -111,21 +128,18 @@ class Runtime:
     @property
     def busy(self) -> Collection[TicketId]:
         """Tickets whose turn is under way."""
-        return {actor.ticket_id for actor in self._turns}
+        return self._gate.busy
 
     def pause(self) -> None:
         """Starts no further turn until :meth:`resume`; those under way go on."""
-        if self._going.is_set():
-            self._going = anyio.Event()
+        self._gate.close()
 
     def resume(self) -> None:
-        self._going.set()
+        self._gate.open()
 
     async def turns_ended(self) -> None:
         """Waits until no turn is under way. Sensible while paused."""
-        while self._turns:
-            self._turn_ended = anyio.Event()
-            await self._turn_ended.wait()
+        await self._gate.empty()
 
     async def stop_turns(self) -> None:
         """Cancels the turns under way and waits for their end.
@@ -133,19 +147,19 @@ class Runtime:
         What they had given to the store may stand or not: their tickets are claimed anew before
         anything else is decided, which fences whatever is still on its way.
         """
-        for scope in self._turns.values():
-            scope.cancel()
-        await self.turns_ended()
+        await self._gate.stop()
 
     def forget(self, tickets: Sequence[TicketId]) -> None:
         """Lets go of tickets that are another run's now; one whose turn is under way is fenced."""
+        self._directory.forget_asleep(tickets)
         for ticket_id in tickets:
             actor = self._directory.find(ticket_id)
-            if actor is not None and actor not in self._turns:
+            if actor is not None and actor not in self._gate:
                 self._directory.remove(actor)
 
     def forget_all(self) -> None:
         """Lets go of everything: this run owns nothing any more."""
+        self._directory.forget_asleep()
         self.forget([actor.ticket_id for actor in self._directory])
 
     def stats(self) -> RuntimeStats:
@@ -177,7 +191,7 @@ class Runtime:
             for _ in range(self._options.committers):
                 services.start_soon(self._committer.run, name="committer")
             async with anyio.create_task_group() as waiting:
-                self._backing_off = waiting
+                self._recovery.group = waiting
                 waiting.start_soon(self._lookout.poll, self._found, name="inbox poll")
                 waiting.start_soon(self._lookout.fire_timers, self._fired, name="timers")
                 waiting.start_soon(self._lookout.revive, self._revived, name="revival")
@@ -191,7 +205,13 @@ class Runtime:
     def drain(self) -> None:
         """Starts no further turn; :meth:`run` returns when those under way have ended."""
         self._draining = True
+        self._recovery.group = None  # nobody waits for a turn that will not come
         self._ready.close()
+
+    def close(self) -> None:
+        """Lets go of the run queue; for a runtime whose :meth:`run` never began."""
+        self._ready.close()
+        self._take.close()
 
     # --- the run queue ----------------------------------------------------------------------
 
@@ -205,7 +225,7 @@ class Runtime:
         async with self._take.clone() as take:
             async for actor in take:
                 while self.is_paused and not self._draining:
-                    await self._going.wait()
+                    await self._gate.opened()
                 if actor.is_gone:
                     continue
                 if self._draining:
@@ -217,14 +237,9 @@ class Runtime:
         """One turn, whatever comes of it. Only a cancel from outside leaves this method."""
         self._directory.move(actor, ActorStatus.RUNNING)
         actor.last_used = self._clock()
-        with anyio.CancelScope() as scope:
-            self._turns[actor] = scope
-            try:
-                await self._attempt(actor)
-            finally:
-                del self._turns[actor]
-                self._turn_ended.set()
-        if scope.cancelled_caught:  # the claim that comes next fences what was under way
+        if not await self._gate.through(
+            actor, self._attempt
+        ):  # the claim that comes next fences what was under way
             actor.chill()
             self._directory.move(actor, ActorStatus.IDLE)
             self._wake(actor)
@@ -235,20 +250,20 @@ class Runtime:
             with anyio.fail_after(self._options.turn_timeout_s):
                 await self._turn(actor)
         except Transient as error:
-            self._postpone(actor, error)
+            self._recovery.postpone(actor, error)
         except TimeoutError:
             # The committer may still hold the turn; the next claim raises the epoch and fences it.
             actor.chill()
-            self._postpone(actor, Transient("the turn took too long"))
+            self._recovery.postpone(actor, Transient("the turn took too long"))
         except Fenced:
-            self._lose(actor)
+            self._recovery.lose(actor)
         except Quarantined as stopped:
-            self._stop(actor, str(stopped), stored=True)
+            self._recovery.stop(actor, str(stopped), stored=True)
         except CorruptSnapshot as error:
-            await self._quarantine(actor, str(error))
+            await self._recovery.quarantine(actor, str(error))
         except Exception as error:  # noqa: BLE001 — rule 6: a bad ticket harms itself only
             failed = True
-            self._crash(actor, error)
+            self._recovery.crash(actor, error)
         else:
             self._rest(actor)
         self._circuit.count(self._clock(), failed=failed)
@@ -260,12 +275,16 @@ class Runtime:
         if not envelopes:
             return
         outcome = fold(loaded, envelopes, self._decide, self._options, self._clock)
-        turn = self._failed(actor, loaded, outcome) if isinstance(outcome, Failure) else outcome
+        turn = (
+            self._recovery.failed(actor, loaded, outcome)
+            if isinstance(outcome, Failure)
+            else outcome
+        )
         await self._commit(actor, turn)
         if turn.dead:
             dead = actor.gave_up(self._clock(), self._options.dead_letter_window_s)
             if dead >= self._options.dead_letters_max:
-                await self._quarantine(actor, f"{dead} dead letters in a short time")
+                await self._recovery.quarantine(actor, f"{dead} dead letters in a short time")
 
     async def _load(self, actor: TicketActor) -> LoadedTicket:
         if actor.loaded is None:
@@ -320,7 +339,7 @@ class Runtime:
         if outcome.lanes:
             self._hints.wake(outcome.lanes)
         if outcome.rerouted:
-            self.offer(outcome.rerouted)
+            self._mailroom.offer(outcome.rerouted)
 
     def _rest(self, actor: TicketActor) -> None:
         """After a good turn: to the back of the queue, to sleep, or out of the directory."""
@@ -332,107 +351,11 @@ class Runtime:
         elif actor.loaded is not None and not actor.loaded.state.status.is_open:
             self._directory.remove(actor)
 
-    # --- failures ---------------------------------------------------------------------------
-
-    def _failed(self, actor: TicketActor, loaded: LoadedTicket, failure: Failure) -> Turn:
-        """Decides whether a message that failed is tried again (raises) or given up (a turn)."""
-        attempts = actor.failed_at(failure.envelope.seq)
-        if attempts < self._options.attempts_max and not failure.is_final:
-            raise failure.error
-        self._counters.dead_letters += 1
-        self._reporter.error(
-            "message_dead_lettered",
-            ticket_id=actor.ticket_id,
-            seq=failure.envelope.seq,
-            key=failure.envelope.key,
-            attempts=attempts,
-            error=repr(failure.error),
-        )
-        return giving_up(loaded, failure, self._give_up, attempts)
-
-    def _crash(self, actor: TicketActor, error: Exception) -> None:
-        """A bug: state is read anew, and a ticket that keeps failing waits longer and longer."""
-        self._counters.crashes += 1
-        now = self._clock()
-        crashes = actor.crashed(now, self._options.crash_window_s)
-        actor.chill()
-        actor.last_error = repr(error)
-        wait = 0.0
-        if crashes >= self._options.crashes_max:
-            options = self._options
-            wait = backoff(
-                options.backoff_base_s, options.backoff_max_s, actor.crash_backoffs, self._jitter
-            )
-            actor.crash_backoffs += 1
-        self._reporter.error(
-            "actor_crashed",
-            ticket_id=actor.ticket_id,
-            error=repr(error),
-            crashes=crashes,
-            restarts_left=max(0, self._options.crashes_max - crashes),
-            wait_s=round(wait, 3),
-            exc_info=error,
-        )
-        self._retry_in(actor, wait)
-
-    def _postpone(self, actor: TicketActor, error: Transient) -> None:
-        """A service is away: wait and try again; nothing counts against the message."""
-        self._counters.transients += 1
-        options = self._options
-        wait = backoff(
-            options.transient_base_s, options.transient_max_s, actor.transients, self._jitter
-        )
-        actor.transients += 1
-        actor.last_error = str(error)
-        self._reporter.warning(
-            "turn_postponed", ticket_id=actor.ticket_id, error=str(error), wait_s=round(wait, 3)
-        )
-        self._retry_in(actor, max(wait, error.retry_after_s))
-
-    def _lose(self, actor: TicketActor) -> None:
-        """Another writer owns the ticket: stop silently; the poll finds it if it comes back."""
-        self._counters.fenced += 1
-        self._directory.remove(actor)
-
-    async def _quarantine(self, actor: TicketActor, why: str) -> None:
-        """Stops the ticket, on every node and over restarts, until an operator releases it."""
-        self._stop(actor, why, stored=False)
-        self._reporter.error("ticket_quarantined", ticket_id=actor.ticket_id, why=why)
-        try:
-            await self._store.quarantine(actor.ticket_id, why)
-        except Transient as error:  # it is stopped here; elsewhere it would stop itself again
-            self._reporter.warning(
-                "quarantine_not_stored", ticket_id=actor.ticket_id, error=str(error)
-            )
-        else:
-            actor.was_stored = True
-
-    def _stop(self, actor: TicketActor, why: str, *, stored: bool) -> None:
-        actor.last_error = why
-        actor.was_stored = stored
-        actor.chill()
-        self._directory.move(actor, ActorStatus.QUARANTINED)
-
-    def _retry_in(self, actor: TicketActor, wait_s: float) -> None:
-        if self._draining or wait_s <= 0 or self._backing_off is None:
-            self._directory.move(actor, ActorStatus.IDLE)
-            self._wake(actor)
-            return
-        self._directory.move(actor, ActorStatus.BACKING_OFF)
-        self._backing_off.start_soon(self._wake_after, actor, wait_s, name="back-off")
-
-    async def _wake_after(self, actor: TicketActor, wait_s: float) -> None:
-        await anyio.sleep(wait_s)
-        if not actor.is_gone:
-            self._directory.move(actor, ActorStatus.IDLE)
-            self._wake(actor)
-
     # --- what nobody told us ----------------------------------------------------------------
 
     def _revived(self, tickets: Sequence[TicketId]) -> None:
         """Tickets that are this run's now: their state is read when they have mail."""
-        for ticket_id in tickets:
-            self._directory.find_or_add(ticket_id)
+        self._directory.add_asleep(tickets)
         self._hints.look()
 
     def _found(self, tickets: Sequence[TicketId]) -> None:
@@ -454,11 +377,11 @@ class Runtime:
     def _chill_idle(self) -> None:
         """Lets go of states that nobody has needed for a while."""
         before = self._clock() - self._options.idle_timeout_s
-        for actor in self._directory:
-            if (
-                actor.loaded is not None
-                and actor.status is ActorStatus.IDLE
-                and actor.last_used < before
-            ):
+        for actor in list(self._directory):
+            if actor.status is not ActorStatus.IDLE or actor.last_used >= before:
+                continue
+            if not actor.has_failed:
+                self._directory.put_to_sleep(actor)
+            elif actor.loaded is not None:
                 actor.chill()
                 actor.mailbox.behind = False

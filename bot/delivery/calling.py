@@ -1,7 +1,7 @@
 """One call: marked before, made, and what came of it, for every row that it carries."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import structlog
@@ -52,10 +52,13 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a batch; ``is_split``: its rows were refused together and go one by one."""
+    """What came of a batch."""
 
     settlements: tuple[Settlement, ...]
     is_split: bool = False
+    """Its rows were refused together and go one by one."""
+    is_closed: bool = False
+    """The chat lets the bot do nothing; its topic is made anew again after the wait."""
 
 
 class Caller:
@@ -86,8 +89,12 @@ class Caller:
         self._counters = counters
         self._clock = clock
 
-    async def deliver(self, batch: Batch) -> Outcome:
+    async def deliver(self, batch: Batch, topics_lost: int) -> Outcome:
         """Makes the call and says what came of it.
+
+        Args:
+            batch: The rows that go out together.
+            topics_lost: Topics of the lane that were lost since a row of it was sent last.
 
         Raises:
             Transient: The rows could not be marked, so no call was made.
@@ -110,7 +117,7 @@ class Caller:
         except Transient:
             raise
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the rows
-            return await self._failed(rows, error)
+            return await self._failed(rows, error, topics_lost)
         if method is None:
             return _outcome(Sent(row=row) for row in rows)
         for row in rows:
@@ -124,7 +131,7 @@ class Caller:
         if len(started) < len(rows):
             # Some have become another run's: the others were marked in vain.
             return _outcome(Postponed(row=row, after_s=0, error="not sent") for row in started)
-        return await self._attempt(batch, method)
+        return await self._attempt(batch, method, topics_lost)
 
     async def _recovered(self, rows: Sequence[OutboxRow]) -> list[Settlement]:
         """Uncertain rows that did arrive, by their marks."""
@@ -144,12 +151,14 @@ class Caller:
             return await self._calls.album(batch.rows)
         return self._calls.join(batch.rows)
 
-    async def _attempt(self, batch: Batch, method: TelegramMethod[Any]) -> Outcome:
+    async def _attempt(
+        self, batch: Batch, method: TelegramMethod[Any], topics_lost: int
+    ) -> Outcome:
         rows, effect = batch.rows, batch.head.effect
         try:
             answer = await self._call(method)
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the rows
-            return await self._failed(rows, error)
+            return await self._failed(rows, error, topics_lost)
         finally:
             if isinstance(effect, AnswerPress):
                 await self._presses.release(effect.callback_id)
@@ -185,10 +194,14 @@ class Caller:
         lost = self._undeliverable(rows[-1], FailureReason.UNCOPYABLE, detail)
         return _outcome([*(Sent(row=row) for row in rows[:-1]), lost])
 
-    async def _failed(self, rows: Sequence[OutboxRow], error: Exception) -> Outcome:
+    async def _failed(
+        self, rows: Sequence[OutboxRow], error: Exception, topics_lost: int
+    ) -> Outcome:
         """The outcome of a call that raised; nothing ends as a log line only."""
         head = rows[0]
         failure = classify(error, head)
+        if failure.verdict is Verdict.TOPIC_LOST and topics_lost >= self._options.topics_lost_max:
+            failure = replace(failure, verdict=Verdict.CLOSED)
         if failure.verdict is Verdict.PAUSE and head.address is not None:
             # A press has no chat: it waits alone, for buttons count apart from messages.
             await self._pace.pause(head.address.chat_id, failure.wait_s)
@@ -196,7 +209,8 @@ class Caller:
             log.warning("batch_refused", outbox_id=head.id, detail=failure.detail, rows=len(rows))
             again = (Postponed(row=row, after_s=0, error=failure.detail) for row in rows)
             return Outcome(settlements=tuple(again), is_split=True)
-        return _outcome(self._settlement(row, failure) for row in rows)
+        settlements = tuple(self._settlement(row, failure) for row in rows)
+        return Outcome(settlements=settlements, is_closed=failure.verdict is Verdict.CLOSED)
 
     def _settlement(self, row: OutboxRow, failure: Failure) -> Settlement:
         options = self._options
@@ -218,11 +232,11 @@ class Caller:
                 wait = backoff(options.retry_base_s, options.retry_max_s, row.attempts)
                 log.warning("call_failed", verdict=str(failure.verdict), wait_s=wait, **facts)
                 return self._postponed(row, failure, wait)
-            case Verdict.TOPIC_LOST if row.attempts < options.topic_attempts_max:
+            case Verdict.TOPIC_LOST:
                 self._counters.topics_lost += 1
                 log.warning("topic_lost", lane=row.lane, **facts)
                 return TopicLost(row=row)
-            case Verdict.TOPIC_LOST | Verdict.CLOSED:
+            case Verdict.CLOSED:
                 wait = backoff(options.closed_base_s, options.closed_max_s, row.attempts)
                 log.error("chat_closed_to_bot", lane=row.lane, wait_s=wait, **facts)
                 return self._postponed(row, failure, wait)

@@ -70,6 +70,8 @@ class Delivery:
         self._work = anyio.Event()
         self._read = anyio.Event()
         self._draining = False
+        self._calling: anyio.CancelScope | None = None
+        self._ended = anyio.Event()
         self._next_look = clock()
         self._serving: dict[str, TicketId] = {}
         self._started: set[int] = set()
@@ -77,6 +79,7 @@ class Delivery:
         self._starting: Grouped[tuple[OutboxRow, ...]] = Grouped(self._start, group)
         self._marking: Grouped[Mapping[str, Made]] = Grouped(self._mark, group)
         self._settling: Grouped[tuple[Settlement, ...]] = Grouped(self._settle, group)
+        self._recorders = (self._starting, self._marking, self._settling)
         self._caller = Caller(
             call=call,
             calls=calls,
@@ -113,6 +116,16 @@ class Delivery:
         self._draining = True
         self._work.set()
 
+    async def stop(self) -> None:
+        """Cuts off the calls under way; returns when :meth:`run` has ended.
+
+        Whoever owns their tickets next finds their rows uncertain.
+        """
+        self.drain()
+        if self._calling is not None:
+            self._calling.cancel()
+            await self._ended.wait()
+
     def stats(self) -> DeliveryStats:
         return snapshot(self._counters, self._pace, lanes=len(self._lanes))
 
@@ -121,22 +134,27 @@ class Delivery:
 
         A cancel tears calls that are under way; their rows are uncertain at the next start.
         """
-        recorders = (self._starting, self._marking, self._settling)
         try:
             async with anyio.create_task_group() as services:
-                for recorder in recorders:
+                for recorder in self._recorders:
                     services.start_soon(recorder.run)
                     services.start_soon(recorder.run)
                 services.start_soon(self._read_announced, name="outbox reader")
                 async with anyio.create_task_group() as calls:
+                    self._calling = calls.cancel_scope
                     task_status.started()
                     await self._dispatch(calls)
                     deadline = anyio.current_time() + self._options.drain_timeout_s
                     calls.cancel_scope.deadline = deadline
                 services.cancel_scope.cancel()
         finally:
-            for recorder in recorders:
-                recorder.close()
+            self._ended.set()
+            self.close()
+
+    def close(self) -> None:
+        """Lets go of the recorders; also for a delivery whose :meth:`run` never began."""
+        for recorder in self._recorders:
+            recorder.close()
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -187,9 +205,10 @@ class Delivery:
         most = self._options.in_flight_max
         while not self._draining:
             self._work = anyio.Event()
-            lane = None
-            if self._counters.in_flight < most + self._options.press_reserve:
-                lane = self._lanes.pop(presses_only=self._counters.in_flight >= most)
+            if self._counters.in_flight >= most + self._options.press_reserve:
+                await self._work.wait()  # for a call to end, whatever lane's time has come
+                continue
+            lane = self._lanes.pop(presses_only=self._counters.in_flight >= most)
             if self._lanes.take_awoken():
                 self._read.set()
             if lane is None:
@@ -258,9 +277,10 @@ class Delivery:
         self._serving[lane.name] = batch.head.ticket_id
         try:
             if not lane.unrecorded:
-                outcome = await self._caller.deliver(batch)
+                outcome = await self._caller.deliver(batch, lane.topics_lost)
                 lane.unrecorded = outcome.settlements
                 lane.alone = len(batch.rows) if outcome.is_split else max(0, lane.alone - 1)
+                lane.topics_lost = 0 if outcome.is_closed else lane.topics_lost
             settlements = lane.unrecorded
             await self._settling(settlements)
             lane.unrecorded, lane.failures = (), 0
@@ -283,11 +303,14 @@ class Delivery:
         """The lane after its outcome is on record; when it may be read again, if it must be."""
         lane.drop(settlement.row for settlement in settlements)
         waits = []
+        lane.topics_lost += any(isinstance(settlement, TopicLost) for settlement in settlements)
         for settlement in settlements:
             if isinstance(settlement, Postponed | TopicLost):
                 waits.append(settlement.after_s if isinstance(settlement, Postponed) else 0.0)
             elif isinstance(settlement, Sent) and settlement.thread_id is not None:
                 lane.found_topic(settlement.thread_id)
+            elif isinstance(settlement, Sent):
+                lane.topics_lost = 0
             if isinstance(settlement, Sent) and _is_title(settlement.row):
                 self._titled[lane.name] = self._clock()
                 self._titled.move_to_end(lane.name)

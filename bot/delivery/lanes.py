@@ -23,11 +23,12 @@ class Lane:
             "deep",
             "failures",
             "grown_at",
+            "last_id",
             "looked_for",
             "may_yield",
-            "more",
         ),
-        *("name", "priority", "queued", "rows", "since", "last_id", "stale", "turn", "unrecorded"),
+        *("more", "name", "priority", "queued", "rows", "since", "stale", "topics_lost", "turn"),
+        "unrecorded",
     )
 
     def __init__(self, name: str) -> None:
@@ -61,6 +62,9 @@ class Lane:
         """So many rows go out one by one: together they were refused."""
         self.unrecorded: tuple[Settlement, ...] = ()
         """What came of the last call, until it is on record: it must not be made again."""
+        self.topics_lost = 0
+        """Topics that were lost since the last row was sent; the row's own attempts say nothing of
+        that, as Telegram may have failed before."""
         self.failures = 0
         """Bugs in a row, of ours or of Postgres's; they wait longer each time."""
 

@@ -59,8 +59,8 @@ class DeliveryOptions:
     unrecorded_max_s: float = 60.0
     """An outcome that cannot be recorded, although Postgres is there, is tried again this often."""
 
-    topic_attempts_max: int = 5
-    """Topics made anew for one row before it waits as for a closed group."""
+    topics_lost_max: int = 5
+    """Topics made anew in a row, each lost again, before their lane waits as for a closed group."""
 
     transient_wait_s: float = 0.2
     """Between two tries to record what came of a call while Postgres is away."""

@@ -32,6 +32,9 @@ class Verdict:
     """What a run proved. Times in seconds, ``at_s`` from the first message on."""
 
     messages: int
+    deeds: int
+    """Assignments and closings by button."""
+    undone: int
     expected: int
     arrived: int
     lost: int
@@ -64,6 +67,7 @@ class Verdict:
             f"{self.doubled - self.explained} doubled without a cause": (
                 self.doubled > self.explained
             ),
+            f"{self.undone} buttons pressed in vain": self.undone,
             f"{self.out_of_order} out of order": self.out_of_order,
             f"{self.stale_commits} stale commits": self.stale_commits,
             f"{self.unhandled} stored and not handled": self.unhandled,
@@ -89,13 +93,16 @@ def judge(history: History) -> Verdict:
     lost = list(_lost(history.said, arrivals))
     doubled = _doubled(history)
     disordered = list(_out_of_order(seen))
+    vain = [f"in vain: {deed.what}, the ticket of {deed.ticket}" for deed in history.undone]
     waits = sorted(_waits(history.said, arrivals))
     begun = min((said.at for said in history.said), default=0.0)
     still_s, stillest = _longest_still(history.said, arrivals)
     expected = sum(len(said.places) for said in history.said)
     ledger = history.ledger
     return Verdict(
-        messages=len(history.said),
+        messages=len({(said.who, said.number) for said in history.said}),
+        deeds=len(history.deeds),
+        undone=len(history.undone),
         expected=expected,
         arrived=expected - len(lost),
         lost=len(lost),
@@ -115,7 +122,7 @@ def judge(history: History) -> Verdict:
         p50_s=round(_quantile(waits, 0.5), 3),
         p99_s=round(_quantile(waits, 0.99), 3),
         recoveries=tuple(_recoveries(history, arrivals, begun)),
-        examples=tuple([*lost, *disordered, *_unexplained(history, doubled)][:EXAMPLES_MAX]),
+        examples=tuple([*lost, *disordered, *vain, *_unexplained(history, doubled)][:EXAMPLES_MAX]),
     )
 
 
@@ -123,6 +130,20 @@ def missing(history: History) -> int:
     """How many copies are still to come."""
     arrivals = _arrivals(_streams(history))
     return sum(1 for _ in _lost(history.said, arrivals))
+
+
+def owed_over_time(history: History) -> list[tuple[float, int]]:
+    """How many copies people waited for, at each time at which that changed."""
+    arrivals = _arrivals(_streams(history))
+    changes: Counter[float] = Counter()
+    for said in history.said:
+        for place in said.places:
+            changes[said.at] += 1
+            at = arrivals.get(((said.who, place), said.number))
+            if at is not None:
+                changes[max(at, said.at)] -= 1
+    owed = 0
+    return [(at, owed := owed + changes[at]) for at in sorted(changes)]
 
 
 # --- what arrived ---------------------------------------------------------------------------
@@ -172,15 +193,15 @@ def _out_of_order(seen: dict[Stream, list[tuple[int, Shown]]]) -> Iterator[str]:
 
 
 def _doubled(history: History) -> Counter[int]:
-    """Messages of the bot that say again what the same place showed already, by ticket.
+    """Messages of the bot that say again what the same chat showed already, by ticket.
 
     One call makes one message; a message that carries several words is one double.
     """
     tickets = {said.who: said.ticket for said in history.said}
-    seen: set[tuple[int, int | None, str, int]] = set()
+    seen: set[tuple[int, str, int]] = set()
     doubled: Counter[int] = Counter()
     for shown in sorted(history.shown, key=lambda shown: (shown.chat, shown.message_id)):
-        keys = {(shown.chat, shown.thread, who, number) for who, number in shown.words}
+        keys = {(shown.chat, who, number) for who, number in shown.words}
         if keys & seen or len(keys) < len(shown.words):
             # Words that nobody said are doubles, too: of a ticket without an excuse.
             doubled[tickets.get(shown.words[0][0], 0)] += 1

@@ -51,6 +51,17 @@ class Shown:
     words: tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What somebody did to a ticket by a button: the topic in the main group must show it."""
+
+    what: str
+    """``assigned`` or ``closed``."""
+    ticket: int
+    chat: int
+    thread: int | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Broken:
     """One fault as it happened. ``healed_at`` is when the cause was gone, not its effects."""
@@ -82,6 +93,9 @@ class History:
 
     said: list[Said] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
+    undone: list[Deed] = field(default_factory=list)
+    """Those that the topics did not show at the end."""
     broken: list[Broken] = field(default_factory=list)
     resent: Counter[int] = field(default_factory=Counter)
     """Calls that the program itself called possibly repeated, by ticket."""

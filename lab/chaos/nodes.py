@@ -46,6 +46,7 @@ class Node:
         self.last_exit: int | None = None
         self._state = NodeState.DOWN
         self._is_paused = False
+        self._told_to_end = False
         self._process = BotProcess(settings, log_file=log_file)
         self._wanted = anyio.Event()
         self._wanted.set()
@@ -75,6 +76,7 @@ class Node:
 
     async def _live(self) -> None:
         self._state = NodeState.STARTING
+        self._told_to_end = False
         try:
             await self._process.start()
         except DidNotStart:
@@ -84,7 +86,7 @@ class Node:
             self.starts += 1
             self._state = NodeState.UP
             self.last_exit = await self._process.wait()
-            self.own_ends += self._wanted.is_set()
+            self.own_ends += not self._told_to_end
         self._state = NodeState.DOWN
         self.is_ready = False
         await anyio.sleep(RESTART_S)
@@ -105,18 +107,20 @@ class Node:
             self.is_ready = answer.ok
         async with session.get(f"{self.url}/api/status") as answer:
             picture = await answer.json()
-        self.actors = sum(picture["actors"].values())
+        self.actors = sum(picture["status"]["actors"].values())
 
     # --- what the nemesis does --------------------------------------------------------------
 
     def kill(self) -> None:
         """SIGKILL; it stays down until :meth:`release`."""
         self._wanted = anyio.Event()
+        self._told_to_end = True
         self._process.kill()
 
     def terminate(self) -> None:
         """SIGTERM; it stays down until :meth:`release`."""
         self._wanted = anyio.Event()
+        self._told_to_end = True
         self._state = NodeState.ENDING
         self._process.terminate()
 

@@ -241,7 +241,8 @@ async def _connect(target: Address) -> SocketStream:
 
 async def _abort(stream: SocketStream) -> None:
     """Closes at once: over TCP with a reset."""
-    raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
-    with suppress(OSError):  # a unix socket, or closed already
+    # A unix socket, or closed already; uvloop's streams then have no socket to ask.
+    with suppress(OSError, AttributeError):
+        raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
     await anyio.aclose_forcefully(stream)

@@ -3,7 +3,7 @@
 import json
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from lab.chaos.faults import SERVICES
 from lab.chaos.nodes import Node
 from lab.chaos.proxy import Address, Link, Tcp
 from lab.chaos.servers import Servers
-from lab.processes import free_port
+from lab.processes import DidNotStart, free_port
 from lab.telegram.client import LabClient
 
 UP_TIMEOUT_S: Final = 90.0
@@ -51,7 +51,7 @@ async def staged(folder: Path, *, nodes: int, webhook: bool, seed: int) -> Async
     """Starts all of it; begins when every node is ready.
 
     Raises:
-        TimeoutError: A node is not ready in time; its log in ``folder`` says why.
+        DidNotStart: A node is not ready in time; its log in ``folder`` says why.
     """
     async with AsyncExitStack() as stack:
         telegram = await stack.enter_async_context(_telegram(seed))
@@ -75,7 +75,7 @@ async def staged(folder: Path, *, nodes: int, webhook: bool, seed: int) -> Async
             group.start_soon(node.keep)
             group.start_soon(node.watch)
             if front is not None:
-                group.start_soon(_leave_out, front, node)
+                group.start_soon(_leave_out, front, node, found)
         await _until_ready(found.values())
         try:
             yield Stage(
@@ -119,11 +119,16 @@ async def _linked(
 
 
 async def _front(stack: AsyncExitStack, nodes: Mapping[str, Node]) -> Link:
-    """Passes the webhook's connections on, each to the next node that is ready."""
+    """Passes the webhook's connections on, each to the next node that is ready.
+
+    When none is, to any: a node that cannot store says when to come again, which is better than
+    a refusal, after which Telegram waits longer and longer.
+    """
     turn = count()
 
     def rotated() -> Sequence[Address]:
-        ready: list[Address] = [Tcp(node.port) for node in nodes.values() if node.is_ready]
+        up = _ready(nodes.values()) or list(nodes.values())
+        ready: list[Address] = [Tcp(node.port) for node in up]
         first = next(turn) % max(len(ready), 1)
         return ready[first:] + ready[:first]
 
@@ -132,11 +137,18 @@ async def _front(stack: AsyncExitStack, nodes: Mapping[str, Node]) -> Link:
     return front
 
 
-async def _leave_out(front: Link, node: Node) -> None:
-    """Tears the front's connections to a node that is not ready: they would wait for it."""
+def _ready(nodes: Collection[Node]) -> list[Node]:
+    return [node for node in nodes if node.is_ready]
+
+
+async def _leave_out(front: Link, node: Node, others: Mapping[str, Node]) -> None:
+    """Tears the front's connections to a node that is not ready, if another is.
+
+    They would wait for it.
+    """
     while True:
         await anyio.sleep(LOOK_S)
-        if not node.is_ready:
+        if not node.is_ready and _ready(others.values()):
             front.reset(Tcp(node.port))
 
 
@@ -170,7 +182,10 @@ def _settings(
     }
 
 
-async def _until_ready(nodes: Any) -> None:
-    with anyio.fail_after(UP_TIMEOUT_S):
+async def _until_ready(nodes: Collection[Node]) -> None:
+    with anyio.move_on_after(UP_TIMEOUT_S):
         while not all(node.is_ready for node in nodes):  # noqa: ASYNC110 - processes tell nobody
             await anyio.sleep(LOOK_S)
+        return
+    silent = ", ".join(node.name for node in nodes if not node.is_ready)
+    raise DidNotStart(f"not ready after {UP_TIMEOUT_S:g} s: {silent}")

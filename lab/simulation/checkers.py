@@ -1,12 +1,15 @@
 """What must hold after each transaction and at each call, whatever goes wrong around it."""
 
 from collections import Counter
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
 
 from actors.effects import RenameTopic
+from actors.ids import TicketId
 from actors.messages import TimerFired
+from actors.nodes import NodeIdentity, NodeStatus
 from actors.ports import OutboxRow
-from lab.simulation.rows import InboxRow, SendRow, SendState, TicketRow, TimerRow
+from lab.simulation.rows import InboxRow, NodeRow, SendRow, SendState, TicketRow, TimerRow
 from lab.simulation.table import Change
 from lab.simulation.trace import Trace
 from lab.simulation.world import Commit, World
@@ -23,6 +26,27 @@ LANE_ORDER = "what goes to one place goes in the order in which it was decided"
 TIMERS = "a timer fires once, and not before it is due"
 OPEN_TICKETS = "a client has one open ticket at most"
 FINAL = "what is settled stays so"
+STOPS_FIRST = "a run stops by itself before others may declare it dead"
+LEASE_HOLDER = "a lease that another run holds is not renewed"
+JOINED = "a ticket is handed over when nothing of it is under way any more"
+STANDS = "what a node takes for handled is stored as handled"
+PROMPT = "a message that was told where it belongs does not wait for the poll"
+
+PROMPT_S = 0.6
+"""Well over what turns take, and under the poll that finds what nobody was told of."""
+
+
+class Machine(Protocol):
+    """A process of a node, as it knows itself."""
+
+    @property
+    def serves(self) -> bool: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def process(self) -> str: ...
+    @property
+    def busy(self) -> Collection[TicketId]: ...
 
 
 class Checkers:
@@ -31,9 +55,13 @@ class Checkers:
     Nothing here looks at how the stores work: only at rows before and after, and at calls.
     """
 
-    def __init__(self, world: World, trace: Trace) -> None:
+    def __init__(self, world: World, trace: Trace, *, is_calm: bool) -> None:
         self._world = world
         self._trace = trace
+        self._is_calm = is_calm
+        self._told: set[int] = set()
+        self.machines: Mapping[str, Machine] = {}
+        """The processes that run, by the names of their nodes."""
         self._keys: set[str] = set()
         self._marks: Counter[tuple[int, str]] = Counter()
         self.sent: Counter[int] = Counter()
@@ -52,6 +80,8 @@ class Checkers:
                     self._inbox(commit, change)
                 case SendRow():
                     self._outbox(commit, change)
+                case NodeRow():
+                    self._node(commit, change)
 
     def _ticket(self, commit: Commit, change: Change) -> None:
         before: TicketRow | None = change.before
@@ -62,6 +92,10 @@ class Checkers:
         if after.epoch < before.epoch or (changed_hands and after.epoch == before.epoch):
             detail = f"epoch {before.epoch} → {after.epoch}, owner {before.owner} → {after.owner}"
             self._fail(ONE_WRITER, detail, after.id)
+        if changed_hands and commit.what == "hand_over":
+            machine = self._machine(commit.by)
+            if machine is not None and after.id in machine.busy:
+                self._fail(JOINED, f"{before.owner} → {after.owner}", after.id)
         if after.version == before.version:
             if (after.state, after.handled_seq) != (before.state, before.handled_seq):
                 self._fail(ONE_WRITER, "the state changed without a version", after.id)
@@ -93,8 +127,23 @@ class Checkers:
                 self._fail(NO_GAPS, f"seq {after.seq} of {lane.next_seq - 1}", ticket)
             if isinstance(after.message, TimerFired):
                 self._timer_fired(commit, after)
+            self._note_told(after)
         elif before.handled_at is not None:
             self._fail(ONCE, f"seq {after.seq} was handled before", ticket)
+        elif after.id in self._told and commit.at > after.received_at + PROMPT_S:
+            waited = commit.at - after.received_at
+            self._fail(PROMPT, f"seq {after.seq} ({after.key}) waited {waited:.3f} s", ticket)
+
+    def _note_told(self, letter: InboxRow) -> None:
+        """Whoever stores a message tells its ticket's owner, if there is one.
+
+        What moves to the next ticket is told to nobody but the run that moved it.
+        """
+        owner = None
+        if letter.ticket_id is not None and not letter.key.startswith("moved:"):
+            owner = self._world.tickets[letter.ticket_id].owner
+        if self._is_calm and self._world.lives(owner):
+            self._told.add(letter.id)
 
     def _timer_fired(self, commit: Commit, letter: InboxRow) -> None:
         """The timer is disarmed in the very transaction that stores its message."""
@@ -128,6 +177,31 @@ class Checkers:
             if ticket.owner != after.started_by or not self._world.lives(ticket.owner):
                 detail = f"row {after.id}: {after.started_by} begins, {ticket.owner} owns"
                 self._fail(OWNER_SENDS, detail, after.ticket_id)
+
+    # --- nodes ------------------------------------------------------------------------------
+
+    def _node(self, commit: Commit, change: Change) -> None:
+        before: NodeRow | None = change.before
+        after: NodeRow = change.after
+        if commit.what != "declare_dead" or before is None or after.status is not NodeStatus.DEAD:
+            return
+        machine = self.machines.get(after.name)
+        if machine is not None and machine.serves and machine.owner == after.owner:
+            self._fail(STOPS_FIRST, f"{commit.by} ends {after.owner}, which serves", 0)
+
+    def leased(self, node: NodeIdentity, before: str | None) -> None:
+        """A lease was taken or extended; ``before`` is whose valid lease it was."""
+        if before and before != node.incarnation:
+            self._fail(LEASE_HOLDER, f"{node.owner} takes that of {node.name}/{before}", 0)
+
+    def handled(self, process: str, ticket_id: TicketId, seq: int) -> None:
+        """A process says that it has handled a message."""
+        if seq > self._world.tickets[ticket_id].handled_seq:
+            self._fail(STANDS, f"{process} takes seq {seq} for handled", ticket_id)
+
+    def _machine(self, process: str) -> Machine | None:
+        machine = self.machines.get(process.partition(".")[0])
+        return machine if machine is not None and machine.process == process else None
 
     # --- calls ------------------------------------------------------------------------------
 

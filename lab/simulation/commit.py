@@ -66,7 +66,8 @@ def _stands(world: World, turn: Turn) -> bool:
     row = world.tickets.get(turn.ticket_id)
     if row is None:
         return False
-    return Bug.NO_EPOCH in world.bugs or (row.epoch, row.version) == (turn.epoch, turn.version)
+    stands = row.epoch == turn.epoch or Bug.NO_EPOCH in world.bugs
+    return stands and row.version == turn.version
 
 
 def _ticket(world: World, turn: Turn) -> None:

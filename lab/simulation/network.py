@@ -48,12 +48,20 @@ class Life:
     end: Callable[[], object]
     """Ends it at once, as ``kill -9`` does."""
     is_over: bool = False
+    watch: Callable[["Life", str], object] = lambda _life, _what: None
+    """Hears of each request and call, before and after it; may kill."""
     awake: anyio.Event | None = None
     """Set when the pause ends; ``None`` while there is none."""
 
     def kill(self) -> None:
         self.is_over = True
         self.end()
+
+    async def passes(self, what: str) -> None:
+        """Right before a request or a call has its effect, or right after. Waits for nothing."""
+        self.watch(self, what)
+        if self.is_over:
+            await anyio.sleep_forever()
 
     async def checkpoint(self) -> None:
         """Where a run that is over stays for ever, and a paused one until it goes on."""
@@ -75,6 +83,7 @@ class FaultyLink:
 
     async def ask(self, what: str) -> None:
         await self._travel()
+        await self._life.passes(f"before {what}")
         if self._hits(FaultKind.CRASH_ON_THE_WAY, 0.1):
             await self._crash(f"before {what}")
         self._must_reach(what)
@@ -82,6 +91,7 @@ class FaultyLink:
             raise Transient(f"{what}: refused")
 
     async def answer(self, what: str) -> None:
+        await self._life.passes(f"after {what}")
         if self._hits(FaultKind.CRASH_ON_THE_WAY, 0.1):
             await self._crash(f"after {what}")
         await self._travel()

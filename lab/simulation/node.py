@@ -1,7 +1,7 @@
 """One simulated node: the real runtime, delivery and node, over simulated ports."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -9,6 +9,7 @@ import anyio
 from aiogram.methods import TelegramMethod
 from anyio.abc import TaskGroup
 
+from actors.ids import TicketId
 from actors.messages import Envelope, Person, Technician
 from actors.nodes import NodeIdentity
 from actors.ports import ClientCard, Incoming, Made, OutboxRow, Stored
@@ -16,30 +17,36 @@ from bot.calls import Calls
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
 from bot.texts import Texts
+from lab.simulation.bugs import Bug
+from lab.simulation.clock import PROCESS, VirtualTime
 from lab.simulation.decisions import Decisions
 from lab.simulation.inbox import MemoryInbox, MemoryTopicBook
 from lab.simulation.links import NoLinks
+from lab.simulation.mistakes import inbox_of, node_options, node_type, told
 from lab.simulation.network import Bus, FaultyLink, Life, Weather
 from lab.simulation.nodes import MemoryNodeStore
 from lab.simulation.outbox import MemoryOutbox
 from lab.simulation.plan import Plan
-from lab.simulation.redis import MemoryLeases, MemoryMarks, NoPresses
+from lab.simulation.redis import Leased, MemoryLeases, MemoryMarks, NoPresses
 from lab.simulation.store import MemoryTicketStore
 from lab.simulation.telegram import SimulatedTelegram
 from lab.simulation.trace import Trace
 from lab.simulation.world import BEGINNING, Session, World
-from supervisor.node import Node, NodeState
+from supervisor.node import NodeState
 from supervisor.options import RuntimeOptions
 from supervisor.router import Router
 from supervisor.runtime import Runtime
 
-RUNTIME = RuntimeOptions(workers=6, backoff_max_s=4.0, idle_timeout_s=20.0)
+RUNTIME = RuntimeOptions(workers=6, backoff_max_s=1.0, idle_timeout_s=20.0)
 """Fewer workers make a run faster; short back-offs let it settle soon after its faults."""
 
 DELIVERY = DeliveryOptions(retry_max_s=4.0, closed_max_s=8.0, unrecorded_max_s=4.0)
 
 PACE = PaceOptions(bot_per_s=0.0, private_per_s=10.0, private_burst=20, group_per_min=0.0)
 """Telegram's own limits of a minute would make every run wait; 429 is drawn instead."""
+
+
+type Handled = Callable[[str, TicketId, int], object]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,8 +61,17 @@ class Surroundings:
     bus: Bus
     roster: tuple[Technician, ...]
     decisions: Decisions
+    time: VirtualTime
+    spawn: Callable[..., object]
+    """Starts what may outlive whoever started it."""
+    leased: Leased
+    """Hears of each lease that is taken or extended."""
+    handled: Handled
+    """Hears of each message that a process takes for handled: process, ticket, seq."""
     leases: dict[str, tuple[str, float]] = field(default_factory=dict)
     marks: dict[str, Made] = field(default_factory=dict)
+    watch: Callable[[Life, str], object] = lambda _life, _what: None
+    """Hears of each request and call of all processes."""
     runs: int = 0
     """Runs of nodes so far."""
 
@@ -103,11 +119,16 @@ class _Rendered:
 class _Reporter:
     """What the runtime and the node say goes into the trace when somebody should know."""
 
-    def __init__(self, trace: Trace, life: Life) -> None:
+    def __init__(self, trace: Trace, life: Life, handled: Handled) -> None:
         self._trace = trace
         self._life = life
+        self._handled = handled
 
-    def info(self, event: str, /, **facts: object) -> None: ...
+    def info(self, event: str, /, **facts: object) -> None:
+        if event == "message_handled":
+            self._handled(
+                self._life.run, cast("TicketId", facts["ticket_id"]), cast("int", facts["seq"])
+            )
 
     def warning(self, event: str, /, **facts: object) -> None:
         self._note(event, facts)
@@ -131,17 +152,18 @@ class Machine:
         around.runs += 1
         self._process = f"{name}.{around.runs}"
         self._scope = anyio.CancelScope()
-        self.life = Life(name=name, run=self._process, end=self._scope.cancel)
+        self.life = Life(name=name, run=self._process, end=self._scope.cancel, watch=around.watch)
         session = Session(
             world=around.world,
             link=FaultyLink(around.plan, around.weather, around.trace, self.life),
             by=self._process,
         )
         rng = around.plan.rng(f"jitter {self._process}")
-        reporter = _Reporter(around.trace, self.life)
+        reporter = _Reporter(around.trace, self.life, around.handled)
         store = MemoryTicketStore(session, self._who)
         outbox = MemoryOutbox(session, self._who)
-        self.inbox = MemoryInbox(session)
+        bugs = around.world.bugs
+        self.inbox = inbox_of(bugs, MemoryInbox(session), around.spawn, self.offer)
         self.topics = MemoryTopicBook(session)
         calls = Calls(
             texts=Texts("en"),
@@ -156,7 +178,7 @@ class Machine:
             call=self._call,
             calls=cast("Calls", self._rendered),
             pace=Pace(PACE, anyio.current_time),
-            marks=MemoryMarks(around.marks, around.weather),
+            marks=MemoryMarks(around.marks, around.weather, self.life),
             presses=NoPresses(),
             mailroom=self,
             options=DELIVERY,
@@ -168,16 +190,24 @@ class Machine:
             give_up=around.decisions.give_up,
             reporter=reporter,
             jitter=rng.random,
+            mailroom=self,
             options=RUNTIME,
         )
-        self.node = Node(
+        self.node = node_type(bugs)(
             new_run=self._new_run,
             store=MemoryNodeStore(session),
-            leases=MemoryLeases(around.leases, lambda: around.weather.redis_away),
+            leases=MemoryLeases(
+                around.leases,
+                lambda: around.weather.redis_away,
+                leased=around.leased,
+                life=self.life,
+                careless=Bug.STOLEN_LEASE in bugs,
+            ),
             hints=around.bus,
             worker=self.runtime,
             sender=self.delivery,
             reporter=reporter,
+            options=node_options(bugs),
         )
         self._router = Router(self.runtime, around.bus, lambda: self.node.identity.owner)
 
@@ -185,9 +215,23 @@ class Machine:
     def serves(self) -> bool:
         return self.node.state is NodeState.SERVING and not self.life.is_over
 
+    @property
+    def owner(self) -> str:
+        """The present run."""
+        return self.node.identity.owner
+
+    @property
+    def process(self) -> str:
+        return self._process
+
+    @property
+    def busy(self) -> Collection[TicketId]:
+        """Tickets with a turn or a call under way."""
+        return {*self.runtime.busy, *self.delivery.busy}
+
     def offer(self, envelopes: Sequence[Envelope]) -> None:
         """Implements :class:`actors.ports.Mailroom`."""
-        self._router.offer(envelopes)
+        self._router.offer(told(self._around.world.bugs, envelopes))
 
     async def accept(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
         """Intake: what came from Telegram is stored, then handed on; raises ``Transient``."""
@@ -197,11 +241,16 @@ class Machine:
 
     async def run(self) -> None:
         """Runs until it is killed or has been drained."""
-        with self._scope:
-            async with anyio.create_task_group() as group:
-                await group.start(self.node.run)
-                await group.start(self.runtime.run)
-                await group.start(self.delivery.run)
+        PROCESS.set(self._process)
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    await group.start(self.node.run)
+                    await group.start(self.runtime.run)
+                    await group.start(self.delivery.run)
+        finally:
+            self.runtime.close()
+            self.delivery.close()
         self._around.bus.leave(self.node.identity.owner)
 
     async def drain(self) -> None:
@@ -223,7 +272,7 @@ class Machine:
 
     def _heard(self, tickets: Sequence[Any]) -> None:
         if not self.life.is_over:
-            self.runtime.look(tickets)
+            self.runtime.look(told(self._around.world.bugs, tickets))
             self.delivery.look()
 
     async def _call(self, method: TelegramMethod[Any]) -> Any:

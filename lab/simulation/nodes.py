@@ -50,7 +50,7 @@ class MemoryNodeStore:
             silent = [row for row in world.nodes if row.lives and row.beat_at < world.now - lease_s]
             for row in silent:
                 world.nodes.put(replace(row, status=NodeStatus.DEAD))
-            return [row.owner for row in silent]
+            return [row.name for row in silent]
 
         return await self._session.run("declare_dead", work)
 

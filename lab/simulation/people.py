@@ -54,6 +54,9 @@ BURST_MAX = 40
 BACKLOG_MAX = 40
 """Who waits for so many messages to arrive writes no more: a run is not about overload."""
 
+LONG = 120
+"""A ticket with more messages is closed and not given to another: copying it all takes long."""
+
 STAFF = Person(id=UserId(900), name="Maria")
 
 
@@ -168,15 +171,15 @@ class Town:
             if topic is None or deed < 0.4:  # noqa: PLR2004
                 words = self._words(rng, STAFF.name)
                 posted = self._telegram.post(chat, words, thread=thread)
-                content = _content(chat, posted.number, words)
+                content = content_of(chat, posted.number, words)
                 wrote = StaffWrote(author=STAFF, content=content)
-                self._tell(chat, Update(number=0, message=wrote, thread=(chat, thread)))
+                self.tell(chat, Update(number=0, message=wrote, thread=(chat, thread)))
             elif deed < 0.75:  # noqa: PLR2004
                 self._assign(rng, topic.ticket_id, chat)
             elif deed < 0.9:  # noqa: PLR2004
                 press = Press(callback_id=f"close {next(self._update)}", by=STAFF)
                 close = CloseRequested(by=STAFF, place=MAIN, press=press)
-                self._tell(chat, Update(number=0, message=close, ticket_id=topic.ticket_id))
+                self.tell(chat, Update(number=0, message=close, ticket_id=topic.ticket_id))
             elif self._plan.has(FaultKind.TOPICS) and not self._weather.calm:
                 self._telegram.topics[chat][thread].is_deleted = True
                 self._trace.note(STAFF.name, f"deletes topic {thread}", topic.ticket_id)
@@ -195,9 +198,9 @@ class Town:
             thread = rng.choice(threads[-5:]).number
             words = self._words(rng, technician.name)
             posted = self._telegram.post(chat, words, thread=thread)
-            content = _content(chat, posted.number, words)
+            content = content_of(chat, posted.number, words)
             wrote = TechnicianWrote(author=person, technician_id=technician.id, content=content)
-            self._tell(chat, Update(number=0, message=wrote, thread=(chat, thread)))
+            self.tell(chat, Update(number=0, message=wrote, thread=(chat, thread)))
 
         await self._acts(rng, act)
 
@@ -219,9 +222,9 @@ class Town:
     def _client_writes(self, rng: random.Random, person: Person) -> None:
         words = self._words(rng, person.name)
         posted = self._telegram.post(person.id, words)
-        content = _content(person.id, posted.number, words)
+        content = content_of(person.id, posted.number, words)
         wrote = ClientWrote(author=person, content=content)
-        self._tell(person.id, Update(number=0, message=wrote, client=person))
+        self.tell(person.id, Update(number=0, message=wrote, client=person))
 
     def _words(self, rng: random.Random, name: str) -> str:
         kind = ""
@@ -231,13 +234,17 @@ class Town:
 
     def _assign(self, rng: random.Random, ticket_id: TicketId, chat: int) -> None:
         row = self._world.tickets[ticket_id]
+        if row.handled_seq > LONG:
+            close = CloseRequested(by=STAFF, place=MAIN)
+            self.tell(chat, Update(number=0, message=close, ticket_id=ticket_id))
+            return
         known = 0 if row.state is None else row.state.generation
         asked = AssignRequested(
             press=Press(callback_id=f"assign {next(self._update)}", by=STAFF),
             technician=rng.choice(self._roster),
             generation=max(0, known - rng.choice((0, 0, 0, 1))),
         )
-        self._tell(chat, Update(number=0, message=asked, ticket_id=ticket_id))
+        self.tell(chat, Update(number=0, message=asked, ticket_id=ticket_id))
 
     def _answer_survey(
         self, rng: random.Random, person: Person, row: TicketRow, stage: SurveyStage
@@ -261,11 +268,11 @@ class Town:
             case SurveyStage.ENDED:
                 self._client_writes(rng, person)
                 return
-        self._tell(person.id, Update(number=0, message=message, ticket_id=row.id))
+        self.tell(person.id, Update(number=0, message=message, ticket_id=row.id))
 
     # --- Telegram's updates -----------------------------------------------------------------
 
-    def _tell(self, chat: int, update: Update) -> None:
+    def tell(self, chat: int, update: Update) -> None:
         """Queues an update; a chat's updates come in their order."""
         numbered = Update(
             number=next(self._update),
@@ -342,7 +349,7 @@ class Town:
         return Incoming(key=update.key, route=route, message=update.message)
 
 
-def _content(chat: int, number: int, words: str) -> Content:
+def content_of(chat: int, number: int, words: str) -> Content:
     return Content(
         chat_id=ChatId(chat),
         message_id=MessageId(number),

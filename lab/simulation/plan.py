@@ -38,10 +38,20 @@ class FaultKind(StrEnum):
     """Telegram tells an update twice."""
     POISON = "poison"
     """Messages that the program cannot handle."""
+    MOVES = "moves"
+    """Operators give tickets to other nodes in the middle of their turns."""
 
 
 HURRY = 1440.0
-"""A day of a timer passes within a minute, so that surveys end within a short run."""
+"""A day of a timer passes within a minute, so that surveys end within a run of hours."""
+
+DAYS_MIN = 4
+"""In a short run at least so many days of a timer pass."""
+
+DAY_S = 86_400.0
+
+MOVES_SHARE = 0.4
+"""How many of the runs in which something goes wrong have operators who move tickets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +79,11 @@ class Plan:
         """A source of its own for each purpose: more of one draw does not change another."""
         return random.Random(f"{self.seed}/{purpose}")
 
+    @property
+    def hurry(self) -> float:
+        """How much faster timers run than the rest."""
+        return max(HURRY, DAYS_MIN * DAY_S / self.duration_s)
+
     def has(self, kind: FaultKind) -> bool:
         return kind in self.faults
 
@@ -76,15 +91,18 @@ class Plan:
 def draw(seed: int, hours: float) -> Plan:
     """The plan of a seed for a run of so many virtual hours."""
     rng = random.Random(f"{seed}/plan")
-    kinds = list(FaultKind)
+    kinds = [kind for kind in FaultKind if kind is not FaultKind.MOVES]
     count = rng.choice((0, 2, 4, 6, 8, len(kinds)))
+    faults: set[FaultKind] = set(rng.sample(kinds, count))
+    if faults and random.Random(f"{seed}/moves").random() < MOVES_SHARE:
+        faults.add(FaultKind.MOVES)
     return Plan(
         seed=seed,
         duration_s=hours * 3600,
         nodes=rng.choice((1, 2, 2, 3, 3, 4)),
         clients=rng.randint(1, 6),
         technicians=rng.randint(1, 3),
-        faults=frozenset(rng.sample(kinds, count)),
+        faults=frozenset(faults),
         rate=rng.choice((0.002, 0.01, 0.03)),
         between_s=rng.choice((5.0, 12.0, 25.0)),
         thinking_s=rng.choice((1.0, 3.0, 8.0)),

@@ -7,7 +7,7 @@ from actors.decision import SAID, Event
 from actors.effects import Copy, CopyHistory, Effect
 from actors.ids import Seq, TicketId
 from actors.messages import ClientWrote, Envelope
-from actors.places import MAIN
+from actors.places import CLIENT, MAIN
 from actors.state import TicketState
 from actors.workflows import support
 from lab.simulation.decisions import must_fail
@@ -115,12 +115,14 @@ def _difference(should: TicketState, was: TicketState | None) -> str:
 
 
 def _check_arrival(world: World, telegram: SimulatedTelegram, trace: Trace) -> None:
-    """Each copy that counts as sent to the staff is in their group."""
+    """Each copy that counts as sent to the staff is in their group, which refuses nothing."""
     posts = telegram.messages.get(world.configuration.main_chat_id, ())
     there = {posted.source for posted in posts}
     texts = {posted.number: posted.text for posted in posts}
     for row in world.outbox:
         effect = row.effect
+        if row.state is SendState.UNDELIVERABLE and row.place not in {None, CLIENT}:
+            trace.fail(ARRIVES, f"row {row.id} to a group: {row.error}", row.ticket_id)
         if row.state is not SendState.SENT or not isinstance(effect, Copy):
             continue
         if effect.place == MAIN and effect.label is None:

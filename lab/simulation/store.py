@@ -25,9 +25,20 @@ class MemoryTicketStore:
     def __init__(self, session: Session, node: Who) -> None:
         self._session = session
         self._node = node
+        self._believed: dict[TicketId, tuple[Epoch, int]] = {}
 
     async def claim(self, ticket_id: TicketId) -> LoadedTicket | None:
-        return await self._session.run("claim", partial(self._claim, ticket_id))
+        row = await self._session.run("claim", partial(self._claim, ticket_id))
+        if row is None:
+            return None
+        if row.quarantined is not None:
+            raise Quarantined(row.quarantined)
+        return LoadedTicket(
+            state=row.state or _begun(self._session.world, row),
+            epoch=Epoch(row.epoch),
+            version=row.version,
+            handled_seq=Seq(row.handled_seq),
+        )
 
     async def revive(self, limit: int) -> Sequence[TicketId]:
         return await self._session.run("revive", partial(self._revive, limit))
@@ -42,6 +53,7 @@ class MemoryTicketStore:
         outcomes: dict[TicketId, CommitOutcome] = {}
         together = [turn for turn in turns if not _reroutes(turn)]
         await self._send_early(turns)
+        self._believe(turns)
         if together:
             outcomes |= await self._session.run("commit", partial(self._commit, together))
         for turn in turns:
@@ -57,6 +69,8 @@ class MemoryTicketStore:
             rows = [self._session.world.tickets.get(ticket_id) for ticket_id in ticket_ids]
             return {row.id: (Epoch(row.epoch), row.version) for row in rows if row is not None}
 
+        if Bug.NO_REREAD in self._session.world.bugs:
+            return {ticket_id: self._believed[ticket_id] for ticket_id in ticket_ids}
         return await self._session.run("versions", work)
 
     async def waiting(self, limit: int) -> Sequence[TicketId]:
@@ -77,20 +91,13 @@ class MemoryTicketStore:
             not world.lives(row.owner) and Bug.DEAD_KEEP_TICKETS not in world.bugs
         )
 
-    def _claim(self, ticket_id: TicketId) -> LoadedTicket | None:
+    def _claim(self, ticket_id: TicketId) -> TicketRow | None:
+        """A ticket in quarantine is taken as well: its new owner knows then that it is."""
         world = self._session.world
         row = world.tickets.get(ticket_id)
         if row is None or not self._may_own(row):
             return None
-        if row.quarantined is not None:
-            raise Quarantined(row.quarantined)
-        row = world.tickets.put(replace(row, owner=self._node().owner, epoch=row.epoch + 1))
-        return LoadedTicket(
-            state=row.state or _begun(world, row),
-            epoch=Epoch(row.epoch),
-            version=row.version,
-            handled_seq=Seq(row.handled_seq),
-        )
+        return world.tickets.put(replace(row, owner=self._node().owner, epoch=row.epoch + 1))
 
     def _revive(self, limit: int) -> Sequence[TicketId]:
         world, mine = self._session.world, self._node().owner
@@ -115,7 +122,7 @@ class MemoryTicketStore:
     def _quarantine(self, ticket_id: TicketId, why: str) -> None:
         world = self._session.world
         row = world.tickets.get(ticket_id)
-        if row is None or row.owner != self._node().owner:
+        if row is None or row.owner != self._node().owner or row.quarantined is not None:
             return
         world.tickets.put(replace(row, quarantined=why))
         event = Event(actor=Actor.SYSTEM, action="quarantined", payload={"why": why})
@@ -151,6 +158,12 @@ class MemoryTicketStore:
         if Bug.SEND_BEFORE_COMMIT in world.bugs:
             for turn in turns:
                 await self._session.run("send early", partial(commit.send, world, turn, ()))
+
+    def _believe(self, turns: Sequence[Turn]) -> None:
+        """Nothing, unless the run is seeded with that mistake."""
+        if Bug.NO_REREAD in self._session.world.bugs:
+            written = {turn.ticket_id: (turn.epoch, turn.version + 1) for turn in turns}
+            self._believed |= written
 
     def _waiting(self) -> list[TicketId]:
         world = self._session.world

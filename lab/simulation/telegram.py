@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -26,14 +26,14 @@ from aiogram.methods import (
     SetMessageReaction,
     TelegramMethod,
 )
-from aiogram.types import ForumTopic, MessageId
+from aiogram.types import ForumTopic, InlineKeyboardMarkup, MessageId
 
 from actors.ports import OutboxRow
 from lab.simulation.network import Life, Weather
 from lab.simulation.plan import FaultKind, Plan
 from lab.simulation.trace import Trace
 
-GROUP_CALLS = 30
+GROUP_CALLS = 200
 """Calls to one group within a second before Telegram says 429.
 
 Far more than the real 20 a minute: a run looks at order and loss, not at Telegram's patience.
@@ -45,19 +45,27 @@ CALL_S = 0.03
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """A message in a chat; ``source`` is the chat and number of what it is a copy of."""
+    """A message in a chat; ``source`` is the chat and number of what it is a copy of.
+
+    ``row`` is the row of the outbox that made it, 0 for what people wrote.
+    """
 
     number: int
     text: str
     thread: int | None = None
     source: tuple[int, int] | None = None
+    row: int = 0
+    buttons: tuple[str, ...] = ()
+    reaction: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class Topic:
     number: int
     name: str
+    row: int = 0
     is_deleted: bool = False
+    is_closed: bool = False
 
 
 class SimulatedTelegram:
@@ -87,10 +95,19 @@ class SimulatedTelegram:
         *,
         thread: int | None = None,
         source: tuple[int, int] | None = None,
+        row: int = 0,
+        buttons: tuple[str, ...] = (),
     ) -> Posted:
         """A message appears."""
         self._numbers[chat] += 1
-        posted = Posted(number=self._numbers[chat], text=text, thread=thread, source=source)
+        posted = Posted(
+            number=self._numbers[chat],
+            text=text,
+            thread=thread,
+            source=source,
+            row=row,
+            buttons=buttons,
+        )
         self.messages.setdefault(chat, []).append(posted)
         return posted
 
@@ -106,12 +123,14 @@ class SimulatedTelegram:
         await life.checkpoint()
         self._may_fail_before(method)
         self._slow_down(method)
+        await life.passes(f"before {type(method).__name__}")
         for row in rows:
             self.arrived(row, life.run)
-        answer = self._do(method)
+        answer = self._do(method, rows[0].id)
         for row in rows:
             self._trace.note(life.run, f"{type(method).__name__} #{row.id}", row.ticket_id)
             self.landed(row, life.run)
+        await life.passes(f"after {type(method).__name__}")
         await anyio.sleep(CALL_S * self._rng.random())
         await life.checkpoint()
         if self._hits(0.5):
@@ -149,18 +168,24 @@ class SimulatedTelegram:
 
     # --- effects ----------------------------------------------------------------------------
 
-    def _do(self, method: TelegramMethod[Any]) -> Any:
+    def _do(self, method: TelegramMethod[Any], row: int) -> Any:
         match method:
             case CreateForumTopic(chat_id=int(chat)):
                 self._numbers[chat] += 1
-                topic = Topic(number=self._numbers[chat], name=method.name)
+                topic = Topic(number=self._numbers[chat], name=method.name, row=row)
                 self.topics.setdefault(chat, {})[topic.number] = topic
                 return ForumTopic(
                     message_thread_id=topic.number, name=topic.name, icon_color=7322096
                 )
             case SendMessage(chat_id=int(chat)):
                 self._must_take(method, chat, method.message_thread_id)
-                posted = self.post(chat, method.text, thread=method.message_thread_id)
+                posted = self.post(
+                    chat,
+                    method.text,
+                    thread=method.message_thread_id,
+                    row=row,
+                    buttons=_buttons(method.reply_markup),
+                )
                 return MessageId(message_id=posted.number)
             case CopyMessage(chat_id=int(chat), from_chat_id=int(origin)):
                 self._must_take(method, chat, method.message_thread_id)
@@ -170,6 +195,7 @@ class SimulatedTelegram:
                     method.caption or source.text,
                     thread=method.message_thread_id,
                     source=(origin, source.number),
+                    row=row,
                 )
                 return MessageId(message_id=posted.number)
             case EditForumTopic(chat_id=int(chat)):
@@ -179,17 +205,31 @@ class SimulatedTelegram:
                 topic.name = method.name or ""
                 return True
             case CloseForumTopic(chat_id=int(chat)) | ReopenForumTopic(chat_id=int(chat)):
-                self._topic(method, chat, method.message_thread_id)
+                topic = self._topic(method, chat, method.message_thread_id)
+                topic.is_closed = isinstance(method, CloseForumTopic)
                 return True
-            case EditMessageText(chat_id=int(chat), message_id=int(number)) | (
-                EditMessageReplyMarkup(chat_id=int(chat), message_id=int(number))
-            ):
-                self._find(method, chat, number, "message to edit not found")
+            case EditMessageText(chat_id=int(chat), message_id=int(number)):
+                posted = self._find(method, chat, number, "message to edit not found")
+                markup = _buttons(method.reply_markup)
+                self._change(chat, replace(posted, text=method.text or "", buttons=markup))
                 return True
-            case SetMessageReaction() | AnswerCallbackQuery():
+            case EditMessageReplyMarkup(chat_id=int(chat), message_id=int(number)):
+                posted = self._find(method, chat, number, "message to edit not found")
+                self._change(chat, replace(posted, buttons=_buttons(method.reply_markup)))
+                return True
+            case SetMessageReaction(chat_id=int(chat), message_id=int(number)):
+                posted = self._find(method, chat, number, "message to react not found")
+                self._change(chat, replace(posted, reaction=str(method.reaction)))
+                return True
+            case AnswerCallbackQuery():
                 return True
             case _:
                 raise AssertionError(f"unknown call {type(method).__name__}")
+
+    def _change(self, chat: int, posted: Posted) -> None:
+        messages = self.messages[chat]
+        index = next(n for n, each in enumerate(messages) if each.number == posted.number)
+        messages[index] = posted
 
     def _must_take(self, method: TelegramMethod[Any], chat: int, thread: int | None) -> None:
         if chat in self.blocked:
@@ -210,3 +250,9 @@ class SimulatedTelegram:
             if posted.number == number:
                 return posted
         raise TelegramBadRequest(method=method, message=refusal)
+
+
+def _buttons(markup: object) -> tuple[str, ...]:
+    if not isinstance(markup, InlineKeyboardMarkup):
+        return ()
+    return tuple(button.text for row in markup.inline_keyboard for button in row)

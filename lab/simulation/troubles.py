@@ -2,10 +2,13 @@
 
 import anyio
 
+from actors.ids import TicketId
 from lab.simulation.network import Weather
 from lab.simulation.node import Fleet, Machine
+from lab.simulation.nodes import MemoryNodeStore
 from lab.simulation.plan import FaultKind, Plan
 from lab.simulation.trace import Trace
+from lab.simulation.world import Session, World
 
 LASTING = (
     FaultKind.CRASH,
@@ -15,7 +18,11 @@ LASTING = (
     FaultKind.PARTITION,
     FaultKind.REDIS,
     FaultKind.TELEGRAM,
+    FaultKind.MOVES,
 )
+
+MOVE_S = 0.1
+"""Between two moves of tickets by an operator."""
 
 RESTART_S = 8.0
 """A node that ended starts again within this, sometimes after its lease."""
@@ -29,7 +36,11 @@ WATCH_S = 0.5
 class Troubles:
     """Draws one trouble after another until cancelled; :meth:`end` takes all of them away."""
 
-    def __init__(self, plan: Plan, weather: Weather, trace: Trace, fleet: Fleet) -> None:
+    def __init__(
+        self, plan: Plan, weather: Weather, trace: Trace, fleet: Fleet, world: World
+    ) -> None:
+        self._nodes = MemoryNodeStore(Session(world=world, by="operator"))
+        self._world = world
         self._plan = plan
         self._weather = weather
         self._trace = trace
@@ -100,8 +111,24 @@ class Troubles:
                 self._weather.telegram_away = True
                 await anyio.sleep(seconds)
                 self._weather.telegram_away = False
+            case FaultKind.MOVES:
+                with anyio.move_on_after(seconds):
+                    await self._move()
             case _:
                 raise AssertionError(kind)
+
+    async def _move(self) -> None:
+        """Gives tickets with mail to some node that serves, until cancelled."""
+        while True:
+            await anyio.sleep(MOVE_S * self._rng.random())
+            tickets = [row.id for row in self._world.tickets if self._has_mail(row.id)]
+            serving = self._fleet.serving()
+            if tickets and serving:
+                owner = self._rng.choice(serving).owner
+                await self._nodes.move(self._rng.choice(tickets), owner)
+
+    def _has_mail(self, ticket_id: TicketId) -> bool:
+        return bool(self._world.inbox.group("waits_for", ticket_id))
 
     def _wake(self, machine: Machine) -> None:
         awake, machine.life.awake = machine.life.awake, None

@@ -46,7 +46,7 @@ STOPS: Final = (
 SETTINGS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
+    "max_connections": "300",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",  # one pair of lines every five minutes says nothing here

@@ -1,13 +1,12 @@
 """What the contract suites run on: one set of adapters of the ports per parameter.
 
-An adapter in memory joins by a name in ``params`` and a branch in ``stores``; the suites know the
-ports only.
+``postgres`` is what nodes run on, ``memory`` what the simulation runs them on. The suites know the
+ports only, and hold the same truths on both.
 """
 
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.decision import Decision
 from actors.effects import Effect
@@ -24,12 +23,8 @@ from actors.ports import (
     TopicBook,
     Turn,
 )
-from storage.inbox import PostgresInbox
-from storage.nodes import PostgresNodes
-from storage.outbox import PostgresOutbox
-from storage.tickets import PostgresTicketStore
-from storage.topic_book import PostgresTopicBook
-from tests.fakes.desk import MAIN_CHAT, from_client
+from tests.contract.backing import Backing, MemoryBacking, PostgresBacking
+from tests.fakes.desk import from_client
 from tests.fakes.nodes import a_run
 
 
@@ -85,14 +80,26 @@ class Stores:
         return list(await self.tickets.mail(ticket_id, Seq(loaded.handled_seq), 100))
 
 
-@pytest.fixture(params=["postgres"])
-async def stores(request: pytest.FixtureRequest, engine: AsyncEngine) -> Stores:
+@pytest.fixture(params=["postgres", "memory"])
+def backing(request: pytest.FixtureRequest) -> Backing:
+    """An empty store of each kind; only the one in Postgres has a database made for it."""
+    if request.param == "postgres":
+        return PostgresBacking(request.getfixturevalue("engine"))
+    return MemoryBacking()
+
+
+@pytest.fixture
+async def stores(backing: Backing) -> Stores:
     """The adapters under test, on an empty store."""
-    assert request.param == "postgres"
-    await PostgresNodes(engine).register(a_run())
+    return await stores_of(backing)
+
+
+async def stores_of(backing: Backing) -> Stores:
+    """The adapters of a run that lives."""
+    await backing.nodes.register(a_run())
     return Stores(
-        inbox=PostgresInbox(engine, MAIN_CHAT),
-        tickets=PostgresTicketStore(engine, a_run, MAIN_CHAT),
-        outbox=PostgresOutbox(engine, a_run),
-        topics=PostgresTopicBook(engine),
+        inbox=backing.inbox,
+        tickets=backing.tickets(a_run),
+        outbox=backing.outbox(a_run),
+        topics=backing.topics,
     )

@@ -5,8 +5,6 @@ from functools import partial
 
 import anyio
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.decision import ArmTimer, Decision
 from actors.effects import Say, Text
@@ -16,11 +14,8 @@ from actors.messages import Envelope
 from actors.nodes import NodeIdentity, NodeStatus, Role
 from actors.places import CLIENT, MAIN
 from actors.ports import CommitStatus, LoadedTicket, Turn
-from storage.inbox import PostgresInbox
-from storage.nodes import PostgresNodes
-from storage.outbox import PostgresOutbox
-from storage.tickets import PostgresTicketStore
-from tests.fakes.desk import MAIN_CHAT, from_client
+from tests.contract.backing import Backing
+from tests.fakes.desk import from_client
 from tests.fakes.nodes import a_run
 
 pytestmark = pytest.mark.anyio
@@ -32,11 +27,11 @@ LEASE_S = 15.0
 class Side:
     """One run with its adapters."""
 
-    def __init__(self, engine: AsyncEngine, name: str, incarnation: str = "1") -> None:
+    def __init__(self, backing: Backing, name: str, incarnation: str = "1") -> None:
         self.node: NodeIdentity = a_run(name, incarnation)
         node = partial(a_run, name, incarnation)
-        self.tickets = PostgresTicketStore(engine, node, MAIN_CHAT)
-        self.outbox = PostgresOutbox(engine, node)
+        self.tickets = backing.tickets(node)
+        self.outbox = backing.outbox(node)
 
     async def take(self, ticket_id: TicketId) -> LoadedTicket:
         loaded = await self.tickets.claim(ticket_id)
@@ -57,46 +52,40 @@ class Side:
 
 
 class Pair:
-    """Two runs on one database, both registered."""
+    """Two runs on one store, both registered."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
-        self.nodes = PostgresNodes(engine)
-        self.inbox = PostgresInbox(engine, MAIN_CHAT)
-        self.a, self.b = Side(engine, "a"), Side(engine, "b")
+    def __init__(self, backing: Backing) -> None:
+        self.backing = backing
+        self.nodes = backing.nodes
+        self.inbox = backing.inbox
+        self.a, self.b = Side(backing, "a"), Side(backing, "b")
 
     async def receive(self, number: int, client: int = 1) -> Envelope:
         [stored] = await self.inbox.put([from_client(client, number)])
         assert stored.envelope is not None
         return stored.envelope
 
-    async def silence(self, name: str) -> None:
-        """The node's last beat was long ago."""
-        query = text("UPDATE nodes SET beat_at = now() - interval '1 minute' WHERE name = :name")
-        async with self.engine.begin() as connection:
-            await connection.execute(query, {"name": name})
-
     async def statuses(self) -> dict[str, NodeStatus]:
         return {record.name: record.status for record in await self.nodes.nodes()}
 
 
 @pytest.fixture
-async def pair(engine: AsyncEngine) -> Pair:
-    made = Pair(engine)
+async def pair(backing: Backing) -> Pair:
+    made = Pair(backing)
     for side in (made.a, made.b):
         await made.nodes.register(side.node)
     return made
 
 
 async def test_who_beats_is_never_declared_dead(pair: Pair) -> None:
-    await pair.silence("a")
+    await pair.backing.silence("a")
     assert await pair.nodes.beat(pair.a.node, NodeStatus.UP)
     assert list(await pair.nodes.declare_dead(LEASE_S)) == []
     assert await pair.statuses() == {"a": NodeStatus.UP, "b": NodeStatus.UP}
 
 
 async def test_a_silent_run_is_ended_by_exactly_one_and_for_good(pair: Pair) -> None:
-    await pair.silence("a")
+    await pair.backing.silence("a")
     found: list[str] = []
 
     async def judge() -> None:
@@ -122,7 +111,7 @@ async def test_tickets_of_a_living_run_are_its_own_and_of_a_dead_one_anybodys(pa
     assert await pair.b.tickets.claim(envelope.ticket_id) is None
     assert list(await pair.b.tickets.waiting(10)) == []
     assert list(await pair.b.tickets.revive(10)) == []
-    await pair.silence("a")
+    await pair.backing.silence("a")
     await pair.nodes.declare_dead(LEASE_S)
     assert list(await pair.b.tickets.waiting(10)) == [envelope.ticket_id]
     assert list(await pair.b.tickets.revive(10)) == [envelope.ticket_id]
@@ -176,7 +165,7 @@ async def test_a_run_that_ended_starts_nothing(pair: Pair) -> None:
     loaded = await pair.a.take(envelope.ticket_id)
     await pair.a.commit(loaded, envelope, Decision(state=loaded.state, effects=(HELLO,)))
     rows = await pair.a.outbox.heads(None, 1, 1)
-    await pair.silence("a")
+    await pair.backing.silence("a")
     await pair.nodes.declare_dead(LEASE_S)
     assert list(await pair.a.outbox.starting(rows)) == []
 
@@ -187,8 +176,7 @@ async def test_a_lane_shared_by_two_tickets_is_sent_in_order_by_both_owners(pair
     loaded = await pair.a.take(first.ticket_id)
     to_client = Say(place=CLIENT, text=Text(key="received"))
     await pair.a.commit(loaded, first, Decision(state=loaded.state, effects=(to_client,)))
-    async with pair.engine.begin() as connection:
-        await connection.execute(text("UPDATE tickets SET status = 'CLOSED', closed_at = now()"))
+    await pair.backing.close_all()
     second = await pair.receive(2)
     assert second.ticket_id != first.ticket_id
     other = await pair.b.take(second.ticket_id)
@@ -204,8 +192,7 @@ async def test_what_a_dead_run_had_still_to_send_is_revived_although_its_ticket_
     envelope = await pair.receive(1)
     loaded = await pair.a.take(envelope.ticket_id)
     await pair.a.commit(loaded, envelope, Decision(state=loaded.state, effects=(HELLO,)))
-    async with pair.engine.begin() as connection:
-        await connection.execute(text("UPDATE tickets SET status = 'CLOSED', closed_at = now()"))
+    await pair.backing.close_all()
     await pair.nodes.retire(pair.a.node)
     assert list(await pair.b.tickets.revive(10)) == [envelope.ticket_id]
     assert len(await pair.b.outbox.heads(None, 10, 10)) == 1
@@ -223,10 +210,7 @@ async def test_a_timer_is_fired_by_the_owner_or_by_whoever_may_become_it(pair: P
     assert list(await pair.a.tickets.fire_timers(10)) == []
 
 
-async def test_a_hand_over_is_even_leaves_the_busy_and_raises_epochs(engine: AsyncEngine) -> None:
-    pair = Pair(engine)
-    for side in (pair.a, pair.b):
-        await pair.nodes.register(side.node)
+async def test_a_hand_over_is_even_leaves_the_busy_and_raises_epochs(pair: Pair) -> None:
     await pair.nodes.register(a_run("c"))
     draining = a_run("d")
     await pair.nodes.register(draining)
@@ -281,14 +265,15 @@ async def test_a_quarantine_holds_on_every_node_until_it_is_lifted(pair: Pair) -
     await pair.b.tickets.quarantine(envelope.ticket_id, "not its own")
     await pair.a.take(envelope.ticket_id)
     await pair.a.tickets.quarantine(envelope.ticket_id, "three dead letters")
+    await pair.a.tickets.quarantine(envelope.ticket_id, "and again")
     with pytest.raises(Quarantined, match="three dead letters"):
         await pair.a.tickets.claim(envelope.ticket_id)
     await pair.nodes.retire(pair.a.node)
     assert list(await pair.b.tickets.waiting(10)) == []
     with pytest.raises(Quarantined):
         await pair.b.tickets.claim(envelope.ticket_id)
-    async with pair.engine.begin() as connection:
-        await connection.execute(text("UPDATE tickets SET quarantined = NULL"))
+    assert list(await pair.b.tickets.revive(10)) == [], "it is this run's own now"
+    await pair.backing.lift_quarantines()
     assert list(await pair.b.tickets.waiting(10)) == [envelope.ticket_id]
 
 

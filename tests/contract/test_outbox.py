@@ -1,12 +1,12 @@
-"""What delivery may rely on, of the outbox in Postgres and of the one in memory alike."""
+"""What delivery may rely on, of the outbox in Postgres and of those in memory alike."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.effects import Effect, OpenTopic, RenameTopic, Say, Text
 from actors.ids import MessageId, ThreadId, TicketId
@@ -22,12 +22,10 @@ from actors.ports import (
     TopicLost,
     Undeliverable,
 )
-from storage.outbox import PostgresOutbox
+from tests.contract.backing import Backing, MemoryBacking, PostgresBacking
+from tests.contract.conftest import stores_of
 from tests.fakes.bot_api import copy
-from tests.fakes.decider import Decider
-from tests.fakes.desk import MAIN_CHAT
-from tests.fakes.nodes import a_run
-from tests.fakes.outbox import MemoryOutbox
+from tests.fakes.outbox import MemoryOutbox as FakeOutbox
 
 pytestmark = pytest.mark.anyio
 
@@ -58,25 +56,36 @@ class Bench:
         await self.settle(Sent(row=row, thread_id=ThreadId(thread)))
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def bench(request: pytest.FixtureRequest, engine: AsyncEngine) -> Bench:
-    """Each in turn; the one in memory leaves the engine alone."""
-    if request.param == "memory":
-        memory = MemoryOutbox()
+@pytest.fixture(params=["postgres", "memory", "fake"])
+def backing(request: pytest.FixtureRequest) -> Backing | None:
+    """An empty store; ``None`` for the fake of delivery's tests, which has no tickets."""
+    match request.param:
+        case "postgres":
+            return PostgresBacking(request.getfixturevalue("engine"))
+        case "memory":
+            return MemoryBacking()
+        case _:
+            return None
+
+
+@pytest.fixture
+async def bench(backing: Backing | None) -> Bench:
+    """An outbox of each kind."""
+    if backing is None:
+        fake = FakeOutbox()
 
         async def remember(*effects: Effect) -> TicketId:
-            memory.add(*effects, ticket=7, client=CLIENT_ID)
+            fake.add(*effects, ticket=7, client=CLIENT_ID)
             return TicketId(7)
 
-        return Bench(memory, remember)
-    decider = Decider(engine, MAIN_CHAT)
-    await decider.register()
+        return Bench(fake, remember)
+    stores = await stores_of(backing)
+    number = count(1)
 
     async def commit(*effects: Effect) -> TicketId:
-        ticket_id, _ = await decider.decide(*effects, client=CLIENT_ID)
-        return ticket_id
+        return await stores.decide(next(number), *effects, client=CLIENT_ID)
 
-    return Bench(PostgresOutbox(engine, a_run), commit)
+    return Bench(stores.outbox, commit)
 
 
 def sources(rows: Sequence[OutboxRow]) -> list[int]:

@@ -49,7 +49,12 @@ class Post:
         """The ticket's main topic exists already."""
         self.outbox.topics[f"main:{ticket}"] = ThreadId(thread)
 
-    def make(self, pace: PaceOptions = UNPACED, options: DeliveryOptions | None = None) -> Delivery:
+    def make(
+        self,
+        pace: PaceOptions = UNPACED,
+        options: DeliveryOptions | None = None,
+        clock: Callable[[], float] = anyio.current_time,
+    ) -> Delivery:
         calls = Calls(
             texts=Texts("en"),
             roster=self.roster,
@@ -66,14 +71,18 @@ class Post:
             presses=self.presses,
             mailroom=self.mailroom,
             options=options,
+            clock=clock,
         )
 
     @asynccontextmanager
     async def running(
-        self, pace: PaceOptions = UNPACED, options: DeliveryOptions | None = None
+        self,
+        pace: PaceOptions = UNPACED,
+        options: DeliveryOptions | None = None,
+        clock: Callable[[], float] = anyio.current_time,
     ) -> AsyncIterator[Delivery]:
         """Leaving the block is a crash: whatever is under way is torn."""
-        delivery = self.make(pace, options)
+        delivery = self.make(pace, options, clock)
         async with anyio.create_task_group() as group:
             await group.start(delivery.run)
             yield delivery

@@ -27,6 +27,7 @@ class MemoryNodes:
         self.roles: dict[Role, str] = {}
         self.owners: dict[TicketId, str] = {}
         self.away: set[str] = set()
+        self.slowness_s = 0.0
         self.handed: list[Mapping[str, Sequence[TicketId]]] = []
 
     async def register(self, node: NodeIdentity) -> None:
@@ -97,7 +98,7 @@ class MemoryNodes:
         return [replace(r, beat_age_s=now - self.beats[name]) for name, r in self.records.items()]
 
     async def _reach(self, node: NodeIdentity) -> None:
-        await checkpoint()
+        await anyio.sleep(self.slowness_s)
         self._must_be_here(node.name)
 
     def _must_be_here(self, name: str) -> None:
@@ -171,6 +172,9 @@ class FakeWorker:
     def forget_all(self) -> None:
         self.notes.append("forget all")
 
+    def look(self, tickets: Sequence[TicketId]) -> None:
+        self.notes.append(f"look {list(tickets)}")
+
     def look_for_orphans(self) -> None:
         self.notes.append("orphans")
 
@@ -184,6 +188,9 @@ class FakeSender:
 
     def drain(self) -> None:
         self.drained = True
+
+    async def stop(self) -> None:
+        self.busy.clear()
 
 
 class NotedHints:

@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 from actors.errors import TopicdeskError
 from bootstrap import cli
 from bootstrap.settings import Settings
+from lab.chaos import cli as chaos
+from lab.chaos.faults import FAMILIES
 
 TOKEN = "123456789:" + "A" * 35
 GOOD = {"BOT_TOKEN": TOKEN, "MAIN_GROUP_ID": "-1001234567890"}
@@ -52,7 +54,16 @@ def pretend(monkeypatch: pytest.MonkeyPatch, name: str, **content: Any) -> None:
 def test_help_names_every_command_and_the_exit_codes() -> None:
     shown = command("--help")
     assert shown.exit_code == 0
-    for word in ("run", "demo", "migrate", "doctor", "bench", "Exit codes: 0 all well", ".env"):
+    for word in (
+        "run",
+        "demo",
+        "migrate",
+        "doctor",
+        "bench",
+        "chaos",
+        "Exit codes: 0 all well",
+        ".env",
+    ):
         assert word in shown.output
     for name in cli.main.commands:
         assert command(name, "--help").exit_code == 0
@@ -95,7 +106,8 @@ def test_run_reads_the_env_file_and_hands_the_settings_on(
 ) -> None:
     got: list[Settings] = []
 
-    async def run(settings: Settings) -> None:
+    async def run(settings: Settings, *, end_with_parent: bool) -> None:
+        assert not end_with_parent
         got.append(settings)
         structlog.get_logger().error("failed", address=f"https://h/bot{TOKEN}/getMe")
 
@@ -109,6 +121,19 @@ def test_run_reads_the_env_file_and_hands_the_settings_on(
     assert TOKEN not in shown.stderr
 
 
+def test_run_with_nodes_starts_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[tuple[int, Path]] = []
+
+    async def run_nodes(settings: Settings, count: int, env_file: Path) -> None:
+        assert settings.main_group_id
+        got.append((count, env_file))
+
+    pretend(monkeypatch, "bootstrap.cluster", run_nodes=run_nodes)
+    assert command("run", "--nodes", "3", "--env-file", "my.env", env=GOOD).exit_code == 0
+    assert got == [(3, Path("my.env"))]
+    assert command("run", "--nodes", "0", env=GOOD).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
@@ -120,7 +145,7 @@ def test_run_reads_the_env_file_and_hands_the_settings_on(
 def test_what_ends_a_run_is_told_in_words(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, says: str
 ) -> None:
-    async def run(settings: Settings) -> None:
+    async def run(settings: Settings, *, end_with_parent: bool) -> None:
         raise error
 
     pretend(monkeypatch, "bootstrap.app", run=run)
@@ -155,6 +180,64 @@ def test_demo_and_bench_hand_their_options_on_and_exit_as_they_say(
             "bare": True,
         },
     ]
+
+
+def test_chaos_hands_its_options_on_and_exits_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[dict[str, Any]] = []
+
+    def play(**options: Any) -> int:
+        got.append(options)
+        return len(got) - 1
+
+    monkeypatch.setattr(chaos, "main", play)
+    assert command("chaos").exit_code == 0
+    given = ["--minutes", "10", "--nodes", "4", "--clients", "50", "--faults", "network,kill"]
+    more = ["--seed", "7", "--updates", "webhook", "--report", "page.html", "--json"]
+    assert command("chaos", *given, *more).exit_code == 1
+    assert got == [
+        {
+            "families": FAMILIES,
+            "minutes": 2.0,
+            "nodes": 3,
+            "clients": 20,
+            "seed": None,
+            "updates": None,
+            "report": None,
+            "as_json": False,
+        },
+        {
+            "families": ("kill", "network"),
+            "minutes": 10.0,
+            "nodes": 4,
+            "clients": 50,
+            "seed": 7,
+            "updates": "webhook",
+            "report": Path("page.html"),
+            "as_json": True,
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--faults", "kill,flood"],
+        ["--faults", ""],
+        ["--minutes", "0"],
+        ["--nodes", "0"],
+        ["--clients", "none"],
+        ["--seed", "-1"],
+        ["--updates", "pigeon"],
+    ],
+)
+def test_chaos_refuses_what_it_does_not_know(wrong: list[str]) -> None:
+    shown = command("chaos", *wrong)
+    assert shown.exit_code == 2
+    assert wrong[0] in shown.stderr
+
+
+def test_chaos_without_faults_breaks_nothing() -> None:
+    assert chaos.families_in("none") == ()
 
 
 def test_a_demo_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ from lab.telegram.limits import LimitRules
 from lab.telegram.model import Topic
 from storage.marks import RedisMarks
 from storage.outbox import PostgresOutbox
-from storage.redis import RedisOptions, create_redis
+from storage.redis import RedisOptions
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tolerant import Tolerant
 from tests.fakes.bot_api import FixedDirectory, FixedRoster, MemoryMailroom, MemoryPresses
@@ -45,6 +45,7 @@ from tests.fakes.delivery import UNPACED
 from tests.fakes.desk import rows, scalar
 from tests.fakes.local_telegram import TOKEN, Lab, open_lab
 from tests.fakes.nodes import a_run
+from tests.fakes.redis import single_redis
 
 pytestmark = pytest.mark.anyio
 
@@ -158,7 +159,7 @@ class NoMarks:
 
 @pytest.fixture
 async def office(engine: AsyncEngine, valkey_url: str) -> AsyncIterator[Office]:
-    redis = create_redis(RedisOptions(url=valkey_url))
+    redis = single_redis(RedisOptions(url=valkey_url))
     async with open_lab() as lab:
         group = ChatId(lab.scene.main_group_id)
         alice = ChatId(lab.scene.alice_group_id)

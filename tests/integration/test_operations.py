@@ -12,7 +12,7 @@ from actors.messages import ClientWrote, Json, Unreadable
 from actors.places import MAIN
 from actors.ports import Incoming, ToDesk
 from storage.codec import decode_message
-from storage.desk import ATTEMPTS_MAX, DeskMail
+from storage.desk import DeskMail
 from storage.inbox import PostgresInbox
 from storage.inspection import Inspection
 from storage.operations import Change, OperationError, Operations
@@ -68,6 +68,30 @@ async def test_a_move_to_where_the_ticket_is_disturbs_nobody(
     assert (change.action, change.tell) == ("", owner)
     assert await commit_turn(engine, held, envelope)
     assert await log(engine, envelope.ticket_id) == []
+
+
+async def test_a_move_to_anywhere_goes_to_the_other_node_with_the_fewest_tickets(
+    engine: AsyncEngine, operations: Operations
+) -> None:
+    first, *others = [await open_ticket(engine, client) for client in (1, 2, 3, 4)]
+    former, full = await add_node(engine, "a"), await add_node(engine, "b")
+    await add_node(engine, "ending", status="draining")
+    await hold(engine, first.ticket_id, former)
+    for envelope, owner in zip(others, (full, full, await add_node(engine, "c")), strict=True):
+        await hold(engine, envelope.ticket_id, owner)
+    assert (await operations.move(first.ticket_id, None)).tell == "c/1"
+    assert (await operations.move(first.ticket_id, None)).tell == former
+
+
+async def test_a_move_to_anywhere_needs_another_node(
+    engine: AsyncEngine, operations: Operations
+) -> None:
+    envelope = await open_ticket(engine)
+    with pytest.raises(OperationError, match=r"no other node is up .* nobody owns it"):
+        await operations.move(envelope.ticket_id, None)
+    await hold(engine, envelope.ticket_id, await add_node(engine, "a"))
+    with pytest.raises(OperationError, match=r"no other node is up .* a/1 keeps it"):
+        await operations.move(envelope.ticket_id, None)
 
 
 async def test_a_node_that_is_not_up_is_given_nothing(
@@ -203,7 +227,7 @@ async def test_what_does_not_exist_is_named(engine: AsyncEngine, operations: Ope
             await attempt()
     for attempt_dead in (
         lambda: operations.retry(5),
-        lambda: operations.drop(5),
+        lambda: operations.drop(5, "spam"),
         lambda: inspection.dead_letter(5),
     ):
         with pytest.raises(OperationError, match="there is no dead letter 5"):
@@ -314,10 +338,10 @@ async def test_a_dropped_letter_is_gone_for_good(
     engine: AsyncEngine, operations: Operations
 ) -> None:
     dead_id, envelope = await bury(engine)
-    await operations.drop(dead_id)
+    await operations.drop(dead_id, "spam")
     assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 0
     assert await scalar(engine, "SELECT count(*) FROM inbox WHERE handled_at IS NULL") == 0
-    what = {"by": "olga", "dead_id": dead_id, "dead_seq": 1, "key": envelope.key}
+    what = {"by": "olga", "dead_id": dead_id, "dead_seq": 1, "key": envelope.key, "why": "spam"}
     assert await log(engine, envelope.ticket_id) == [("SYSTEM", "dead_dropped", 1, what)]
     with pytest.raises(OperationError, match="there is no dead letter"):
         await operations.retry(dead_id)
@@ -331,8 +355,7 @@ async def test_the_desks_letter_goes_to_the_desk_again(
     await PostgresInbox(engine, MAIN_CHAT).put([incoming])
     desk = DeskMail(engine)
     [waiting] = await desk.waiting(0, 10)
-    for _ in range(ATTEMPTS_MAX):
-        await desk.failed(waiting.id, "boom")
+    await desk.failed(waiting.id, "boom", final=True)
     [letter] = await Inspection(engine).dead_letters(None, 10)
     assert (letter.ticket_id, letter.kind, letter.error) == (None, None, "boom")
     change = await operations.retry(letter.id)

@@ -50,13 +50,11 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     structlog.reset_defaults()
 
 
-async def typed(*args: str, typed_in: str | None = None, **env: str) -> Result:
+async def typed(*args: str, **env: str) -> Result:
     """Runs the command on a loop of its own, as a process would."""
 
     def run() -> Result:
-        return CliRunner().invoke(
-            cli.main, args, env=dict(env), prog_name="topicdesk", input=typed_in
-        )
+        return CliRunner().invoke(cli.main, args, env=dict(env), prog_name="topicdesk")
 
     return await to_thread.run_sync(run)
 
@@ -194,7 +192,7 @@ async def test_quarantine_and_release_are_told_in_words(
     again = await command("tickets", "quarantine", "1", "--why", "x")
     assert again.stderr == "topicdesk: ticket 1 is in quarantine already\n"
     released = await command("tickets", "release", "1")
-    assert "Ticket 1 was released; it had been stopped: loops" in released.stdout
+    assert released.stdout.startswith("Ticket 1 was released (it had been stopped: loops")
     assert await scalar(engine, "SELECT quarantined FROM tickets") is None
 
 
@@ -256,17 +254,41 @@ async def test_a_retry_is_told_to_the_owner_and_done_once(
     assert await scalar(engine, "SELECT payload ->> 'by' FROM events") == "olga"
 
 
-async def test_a_drop_asks_first(engine: AsyncEngine, command: Command) -> None:
+async def test_all_are_retried_oldest_first_and_their_owner_is_told_once(
+    engine: AsyncEngine, command: Command, channel: Callable[[str], Awaitable[Any]]
+) -> None:
+    assert (await command("dead", "retry", "--all")).stdout == "There are no dead letters.\n"
+    owner = await add_node(engine, "a", "retries-all")
+    for client in (1, 2):
+        _, envelope = await bury(engine, client)
+        await hold(engine, envelope.ticket_id, owner)
+    heard = await channel(owner)
+    retried = await command("dead", "retry", "--all")
+    assert retried.stdout == "2 dead letters were put into the inbox again.\n"
+    assert await heard() == [1, 2]
+    keys = await scalar(engine, "SELECT array_agg(key ORDER BY id) FROM inbox WHERE seq = 2")
+    assert keys == ["retry:1", "retry:2"]
+
+
+async def test_one_that_cannot_be_retried_holds_up_no_other(
+    engine: AsyncEngine, command: Command
+) -> None:
+    for client in (1, 2):
+        await bury(engine, client)
+    await execute(engine, """UPDATE inbox SET message = '{"type": "Novel"}' WHERE ticket_id = 1""")
+    retried = await command("dead", "retry", "--all", "--json")
+    assert (retried.exit_code, retried.stdout) == (1, "")
+    assert "1 retried, 1 not" in retried.stderr
+    assert "cannot read the message of dead letter 1" in retried.stderr
+    assert await scalar(engine, "SELECT array_agg(id) FROM dead_letters") == [1]
+
+
+async def test_a_dropped_letter_leaves_who_and_why(engine: AsyncEngine, command: Command) -> None:
     await bury(engine)
-    for answer in ("n\n", ""):
-        kept = await command("dead", "drop", "1", typed_in=answer)
-        assert (kept.exit_code, kept.stdout) == (1, "")
-        assert "Drop dead letter 1 for good?" in kept.stderr
-    assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 1
-    dropped = await command("dead", "drop", "1", "--yes", "--json")
-    done = json.loads(dropped.stdout)
-    assert (done["action"], done["ticket_id"]) == ("dead_dropped", 1)
+    dropped = await command("dead", "drop", "1", "--why", "spam")
+    assert dropped.stdout == "Dead letter 1 of ticket 1 was dropped: spam\n"
     assert await scalar(engine, "SELECT count(*) FROM dead_letters") == 0
+    assert "why=spam" in (await command("tickets", "show", "1")).stdout
 
 
 # --- what goes wrong ------------------------------------------------------------------------
@@ -279,7 +301,7 @@ async def test_what_does_not_exist_exits_with_1(command: Command) -> None:
         (("tickets", "move", "77", "--to", "a"), "there is no ticket 77"),
         (("tickets", "release", "77"), "there is no ticket 77"),
         (("dead", "show", "77"), "there is no dead letter 77"),
-        (("dead", "drop", "77", "--yes"), "there is no dead letter 77"),
+        (("dead", "drop", "77", "--why", "x"), "there is no dead letter 77"),
     ]:
         shown = await command(*args)
         assert (shown.exit_code, shown.stdout, shown.stderr) == (1, "", f"topicdesk: {says}\n")
@@ -300,12 +322,15 @@ async def test_a_node_that_is_not_up_exits_with_1(engine: AsyncEngine, command: 
         ("tickets", "show", "x"),
         ("tickets", "show", "0"),
         ("tickets", "show", str(2**63)),
-        ("tickets", "move", "1"),
+        ("tickets", "move", "1", "--to"),
         ("tickets", "quarantine", "1"),
         ("tickets", "quarantine", "1", "--why", "  "),
         ("tickets", "quarantine", "1", "--why", "x" * 501),
         ("dead", "list", "--limit", "0"),
         ("dead", "nonsense"),
+        ("dead", "retry"),
+        ("dead", "retry", "1", "--all"),
+        ("dead", "drop", "1"),
     ],
 )
 async def test_wrong_use_exits_with_2(args: tuple[str, ...]) -> None:

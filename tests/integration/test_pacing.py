@@ -13,8 +13,9 @@ from actors.ids import ChatId
 from bot.delivery.pace import Pace, PaceOptions
 from bot.delivery.shared import SharedPace
 from storage.pacing import Ask, Lesson, RedisBuckets
-from storage.redis import RedisOptions, create_redis
+from storage.redis import RedisOptions
 from storage.tolerant import Tolerant
+from tests.fakes.redis import single_redis
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +40,7 @@ class Cluster:
 
 @pytest.fixture
 async def cluster(valkey_url: str) -> AsyncIterator[Cluster]:
-    redis = create_redis(RedisOptions(url=valkey_url))
+    redis = single_redis(RedisOptions(url=valkey_url))
     await redis.ping()
     yield Cluster(redis, secrets.randbelow(1 << 40))
     await redis.aclose()
@@ -48,7 +49,7 @@ async def cluster(valkey_url: str) -> AsyncIterator[Cluster]:
 @pytest.fixture
 async def nowhere() -> AsyncIterator[Cluster]:
     """Nodes whose Redis is away."""
-    redis = create_redis(RedisOptions(url="redis://127.0.0.1:9/0"))
+    redis = single_redis(RedisOptions(url="redis://127.0.0.1:9/0"))
     yield Cluster(redis, 1)
     await redis.aclose()
 

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.from_thread import BlockingPortal
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
 from actors.errors import Transient
@@ -18,8 +20,9 @@ from actors.ports import ClientCard
 from storage.cache import CachedDirectory, CachedRoster
 from storage.embedded import embedded_valkey
 from storage.locks import RedisPressLocks
-from storage.redis import RedisOptions, create_redis
+from storage.redis import RedisOptions
 from storage.tolerant import PAUSE_S, Tolerant
+from tests.fakes.redis import single_redis
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +81,7 @@ def server(
 @pytest.fixture
 async def redis(server: Wedged) -> AsyncIterator[Redis]:
     server.go_on()
-    client = create_redis(RedisOptions(url=server.url, pool_size=4))
+    client = single_redis(RedisOptions(url=server.url, pool_size=4))
     await client.flushdb()
     yield client
     server.go_on()
@@ -140,7 +143,7 @@ async def test_a_cancelled_command_does_not_leave_its_answer_to_the_next(
 ) -> None:
     await redis.set("a", "1")
     await redis.set("b", "2")
-    single = create_redis(RedisOptions(url=server.url, pool_size=1))
+    single = single_redis(RedisOptions(url=server.url, pool_size=1))
     await single.ping()
     server.stop()
     with anyio.move_on_after(0.05):
@@ -155,7 +158,7 @@ async def test_connections_that_died_with_the_server_are_replaced_silently(
 ) -> None:
     tolerant = Tolerant()
     await redis.ping()
-    other = create_redis(RedisOptions(url=server.url))
+    other = single_redis(RedisOptions(url=server.url))
     await other.client_kill_filter(_type="normal", skipme=True)
     await other.aclose()
     with capture_logs() as logs:
@@ -166,7 +169,7 @@ async def test_connections_that_died_with_the_server_are_replaced_silently(
 @pytest.mark.parametrize("url", ["http://x", "redis", "", "postgresql://u:secret@h/db"])
 def test_an_address_of_another_kind_is_refused_without_being_quoted(url: str) -> None:
     with pytest.raises(ValueError, match="Redis address") as refused:
-        create_redis(RedisOptions(url=url))
+        single_redis(RedisOptions(url=url))
     assert "secret" not in str(refused.value)
 
 
@@ -250,3 +253,24 @@ async def test_one_of_two_presses_goes_on_and_none_is_lost_without_redis(
     assert await locks.acquire(1, "as:1:2:3", "third")
     server.stop()
     assert await locks.acquire(1, "as:1:2:3", "fourth")
+
+
+def test_a_connection_that_closes_under_uvloop_is_a_lost_connection(server: Wedged) -> None:
+    """There a write to a closed connection is a RuntimeError, which nobody expects of Redis."""
+    server.go_on()
+
+    async def speaks() -> None:
+        redis = single_redis(RedisOptions(url=server.url))
+        try:
+            connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            assert connection._writer is not None
+            connection._writer.transport.abort()
+            await anyio.lowlevel.checkpoint()
+            with pytest.raises(RedisError):
+                await connection.send_command("PING")
+            await redis.connection_pool.release(connection)
+            assert await redis.ping() is True
+        finally:
+            await redis.aclose()
+
+    anyio.run(speaks, backend_options={"use_uvloop": True})

@@ -15,15 +15,16 @@ from actors.places import MAIN
 from actors.ports import Made, OutboxRow
 from storage.locks import RedisPressLocks
 from storage.marks import KEPT_S, RedisMarks
-from storage.redis import RedisOptions, create_redis
+from storage.redis import RedisOptions
 from storage.tolerant import TIMEOUT_S, Tolerant
+from tests.fakes.redis import single_redis
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    client = create_redis(RedisOptions(url=valkey_url))
+    client = single_redis(RedisOptions(url=valkey_url))
     yield client
     await client.aclose()
 
@@ -33,7 +34,7 @@ async def nowhere() -> AsyncIterator[Redis]:
     """A Redis that takes connections and never answers."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
     port = listener.extra(anyio.abc.SocketAttribute.local_port)
-    client = create_redis(RedisOptions(url=f"redis://127.0.0.1:{port}"))
+    client = single_redis(RedisOptions(url=f"redis://127.0.0.1:{port}"))
     yield client
     await client.aclose()
     await listener.aclose()

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from lab.chaos.checker import judge, missing
-from lab.chaos.history import Broken, History, Ledger, Place, Said, Shown, shown_in, word
+from lab.chaos.history import Broken, Deed, History, Ledger, Place, Said, Shown, shown_in, word
 
 IVAN = 7
 MAIN = Place(-100, 5)
@@ -181,3 +181,26 @@ def test_words_are_read_from_what_the_bot_wrote_only() -> None:
     assert found.words == (("c-7", 1), ("c-7", 2))
     assert shown_in({**message, "text": "✅"}) is None
     assert shown_in({**message, "from": {"is_bot": False}}) is None
+
+
+def test_a_button_whose_effect_no_topic_shows_is_a_violation() -> None:
+    closing = Deed(what="closed", ticket=IVAN, chat=-100, thread=5)
+    history = History(said=[said(1)], shown=[shown(1)], deeds=[closing])
+    assert judge(history).is_ok
+    history.undone = [closing]
+    verdict = judge(history)
+    assert verdict.violations == ("1 buttons pressed in vain",)
+    assert verdict.examples == ("in vain: closed, the ticket of 7",)
+
+
+def test_a_word_in_two_topics_of_one_chat_is_a_double() -> None:
+    anywhere = (Place(-100),)
+    elsewhere = shown(1, place=Place(-100, 6))
+    history = History(said=[said(1, places=anywhere)], shown=[shown(1), elsewhere])
+    assert judge(history).violations == ("1 doubled without a cause",)
+
+
+def test_what_was_said_before_is_owed_in_a_later_place_and_counts_once() -> None:
+    history = History(said=[said(1), said(1, at=5.0, places=(MIRROR,))], shown=[shown(1)])
+    verdict = judge(history)
+    assert (verdict.messages, verdict.expected, verdict.lost) == (1, 2, 1)

@@ -268,6 +268,28 @@ async def test_429_pauses_that_chat_for_as_long_as_asked_and_no_other(post: Post
     assert (stats.possible_doubles, stats.pauses) == (0, 1)
 
 
+async def test_a_lane_whose_pause_is_over_waits_idly_while_all_calls_are_taken(post: Post) -> None:
+    looks = 0
+
+    def clock() -> float:
+        nonlocal looks
+        looks += 1
+        assert looks < 1000, "it looks at the clock instead of waiting"
+        return anyio.current_time()
+
+    post.api.script[CopyMessage].append(too_many(5))
+    async with post.running(options=DeliveryOptions(in_flight_max=1), clock=clock) as delivery:
+        post.outbox.add(copy(1), client=501)
+        await until(lambda: post.api.copied == [1])
+        post.api.hold()
+        delivery.wake(post.outbox.lanes(post.outbox.add(copy(2), client=502)))
+        await until(lambda: post.api.copied == [1, 2])
+        await anyio.sleep(20)
+        post.api.release()
+        await post.settled()
+    assert post.api.copied == [1, 2, 1]
+
+
 async def test_429_in_one_topic_pauses_the_other_topics_of_its_group(post: Post) -> None:
     post.topic(7, 70)
     post.topic(8, 80)
@@ -324,6 +346,31 @@ async def test_a_group_that_lost_its_bot_keeps_everything_until_it_is_mended(pos
     assert post.api.copied[-2:] == [1, 2]
     assert set(post.api.copied[:-1]) == {1}
     assert post.outbox.reports == {}
+
+
+async def test_a_deleted_topic_is_made_anew_however_often_telegram_failed_before(
+    post: Post,
+) -> None:
+    post.outbox.add(open_topic("one"), copy(1, MAIN))
+    post.api.script[CopyMessage].extend(server_error() for _ in range(8))
+    post.api.script[CopyMessage].append(refusal("message thread not found"))
+    async with post.running():
+        await post.settled()
+    assert post.api.names[-3:] == ["CopyMessage", "CreateForumTopic", "CopyMessage"]
+
+
+async def test_a_topic_that_is_lost_again_and_again_is_not_made_for_ever_so_often(
+    post: Post,
+) -> None:
+    post.outbox.add(open_topic("one"), copy(1, MAIN))
+    gone = refusal("message thread not found")
+    post.api.always = lambda call: gone if isinstance(call, CopyMessage) else None
+    async with post.running():
+        await anyio.sleep(600)
+        assert 5 < post.api.names.count("CreateForumTopic") < 100
+        post.api.always = lambda _: None
+        await post.settled()
+    assert post.api.names[-1] == "CopyMessage"
 
 
 async def test_a_call_that_can_never_be_understood_is_not_repeated_for_ever(post: Post) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -153,6 +153,15 @@ async def test_a_node_that_cannot_beat_pauses_and_stops_before_others_may_take_i
         assert paused_after < stopped_after < dead_after
 
 
+async def test_a_postgres_that_takes_each_beat_slowly_is_still_beaten_in_time() -> None:
+    place = Place()
+    async with living(place, "a") as [a]:
+        place.store.slowness_s = OPTIONS.beat_timeout_s - 1
+        await anyio.sleep(60)
+        assert not a.worker.paused
+        assert "pause" not in a.worker.notes
+
+
 async def test_a_short_outage_is_waited_out_and_the_run_goes_on() -> None:
     place = Place()
     async with living(place, "a") as [a]:
@@ -226,6 +235,26 @@ async def test_a_role_is_one_nodes_and_moves_when_that_node_dies() -> None:
                 await b.node.role_changed()
 
 
+async def test_a_node_that_ends_tells_the_others_that_its_roles_are_free() -> None:
+    place = Place()
+    async with living(place, "a", "b") as [a, b]:
+        await anyio.sleep(30)
+        await a.node.drain()
+        assert (b.owner, ()) in place.hints.told
+        assert not b.node.holds(Role.POLLING)
+        b.node.told(())
+        with anyio.fail_after(0.5):
+            while not (b.node.holds(Role.POLLING) and b.node.holds(Role.DESK)):
+                await b.node.role_changed()
+
+
+async def test_tickets_that_another_run_hints_at_are_looked_at() -> None:
+    place = Place()
+    async with living(place, "a") as [a]:
+        a.node.told([TicketId(3)])
+        assert "look [3]" in a.worker.notes
+
+
 async def test_a_paused_node_holds_no_role() -> None:
     place = Place()
     async with living(place, "a") as [a]:
@@ -253,6 +282,32 @@ async def test_a_drain_gives_idle_tickets_at_once_and_busy_ones_when_they_are_do
         assert place.store.records["a"].status is NodeStatus.DEAD
         assert Role.POLLING not in place.store.roles or b.node.holds(Role.POLLING)
         assert "a" not in place.leases.until
+
+
+async def test_a_node_that_has_ended_never_begins_anew() -> None:
+    """Its process lives a little longer, to close its connections; a beat may fall due then."""
+    place = Place()
+    async with living(place, "a", "b") as [a, b]:
+        await a.node.drain()
+        await anyio.sleep(3 * OPTIONS.beat_interval_s)
+        assert state(a) == "ended"
+        assert place.store.records["a"].status is NodeStatus.DEAD
+        assert "a" not in place.leases.until
+        assert state(b) == "serving"
+
+
+@pytest.mark.parametrize("after_s", [n / 4 for n in range(9)])
+async def test_a_node_told_to_end_while_it_begins_anew_leaves_no_run_behind(after_s: float) -> None:
+    place = Place()
+    async with living(place, "a") as [a]:
+        place.store.slowness_s = 0.5
+        record = place.store.records["a"]
+        place.store.records["a"] = replace(record, status=NodeStatus.DEAD)
+        await anyio.sleep(OPTIONS.beat_interval_s + after_s)
+        await a.node.drain()
+        await anyio.sleep(3 * OPTIONS.beat_interval_s)
+        assert state(a) == "ended"
+        assert place.store.records["a"].status is NodeStatus.DEAD
 
 
 async def test_a_drain_does_not_wait_for_ever() -> None:

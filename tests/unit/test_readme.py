@@ -120,8 +120,8 @@ def test_every_command_that_is_named_exists(name: str) -> None:
     assert {"demo", "setup", "run"} <= targets
     for target in targets:
         assert f"\n{target}:" in read("Makefile"), target
-    named = set(re.findall(r"(?:\.venv/bin/|`)topicdesk ([a-z]+(?: relay)?)", text))
-    assert {"doctor", "migrate", "bench relay"} <= named
+    named = set(re.findall(r"(?:\.venv/bin/|`)topicdesk ([a-z]+(?: [a-z]+)?)", text))
+    assert {"doctor", "migrate", "bench relay", "tickets show", "dead retry"} <= named
     for words in named:
         command: click.Command = main
         for word in words.split():

@@ -386,12 +386,27 @@ async def test_forgotten_tickets_leave_no_trace_and_come_back_with_their_next_me
     tickets = [store.add(n) for n in (1, 2)]
     async with running(store) as runtime:
         runtime.offer([store.put(t, TimerFired(name="x")) for t in tickets])
-        await until(lambda: store.unhandled() == 0)
+        await until(lambda: store.unhandled() == 0 and not runtime.busy)
         runtime.forget_all()
         assert sum(runtime.stats().actors.values()) == 0
         runtime.offer([store.put(tickets[0], TimerFired(name="x"))])
         await until(lambda: store.unhandled() == 0)
         assert sum(runtime.stats().actors.values()) == 1
+
+
+async def test_tickets_that_nobody_needs_are_kept_as_numbers_and_wake_with_their_next_message(
+    store: MemoryTickets,
+) -> None:
+    tickets = [store.add(n) for n in (1, 2, 3)]
+    brief = replace(FAST, idle_timeout_s=0.05)
+    async with running(store, options=brief) as runtime:
+        await until(lambda: runtime.stats().actors[ActorStatus.IDLE] == 3)
+        for _ in range(2):
+            runtime.offer([store.put(tickets[0], TimerFired(name="x"))])
+            await until(lambda: store.unhandled() == 0)
+            await until(lambda: not list(runtime._directory))
+            assert runtime.stats().actors[ActorStatus.IDLE] == 3
+    assert store.rows[tickets[0]].handled_seqs == [1, 2]
 
 
 async def test_a_hint_without_the_message_reads_the_inbox_at_once(store: MemoryTickets) -> None:

@@ -18,6 +18,8 @@ from bootstrap.settings import (
     load_settings,
     load_storage_settings,
 )
+from storage.addresses import Host
+from storage.redis_address import ClusterAddress, SentinelAddress, parse
 
 TOKEN = "123456789:" + "A" * 35
 SECRET = "s3cret-s3cret-s3cret"
@@ -175,10 +177,36 @@ def test_a_wrong_mapping_says_which_entry(mapping: str, says: str) -> None:
         ("POSTGRES_DSN", "mysql://u:p4ssw0rd@h/db", "must begin with postgresql://"),
         ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@h", "names no database"),
         ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@h/d?gssencmode=disable", "does not know: gss"),
-        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@h:port/d", "is not a URL"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@h:port/d", "host 1 is not of the form"),
+        ("POSTGRES_DSN", "postgresql://u:p4ss/w0rd@h/d", "in a password / . # are written"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@a,b:70000/d", "host 2 has a port that is none"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@a,/d", "host 2 is not of the form"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@a,b,a/d", "names a host twice"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@a,b", "names no database"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@/d", "names no host"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@a,b/d?host=c", "names hosts twice"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@a,b,c/d?port=1,2", "one port for all hosts"),
+        ("POSTGRES_DSN", "postgresql://u:p4ssw0rd@a,b/d?port=x", "a port that is no number"),
+        (
+            "POSTGRES_DSN",
+            "postgresql://u:p4ssw0rd@a,b/d?target_session_attrs=standby",
+            "target_session_attrs that is not read-write, primary or any",
+        ),
         ("POSTGRES_PASSWORD", "p4ssw0rd", "is set, but neither POSTGRES_HOST nor POSTGRES_DSN"),
         ("REDIS_PASSWORD", "p4ssw0rd", "is set, but neither REDIS_HOST nor REDIS_URL"),
         ("REDIS_URL", "http://h", "must begin with redis://"),
+        ("REDIS_URL", "unix://:p4ssw0rd@", "names no socket"),
+        ("REDIS_URL", "redis+sentinel://:p4ssw0rd@a,b", "names no service"),
+        ("REDIS_URL", "redis+sentinel://:p4ssw0rd@/mymaster", "names no host"),
+        ("REDIS_URL", "redis+sentinel://:p4ssw0rd@a,b:x/mymaster", "host 2 is not of the form"),
+        ("REDIS_URL", "redis+sentinel://:p4ssw0rd@a:1,a:1/mymaster", "host 2 is there twice"),
+        ("REDIS_URL", "redis+sentinel://:p4ssw0rd@a/mymaster/one", "database that is no number"),
+        ("REDIS_URL", "redis+sentinel://:p4ssw0rd@a/mymaster?db=1", "knows no option after"),
+        ("REDIS_URL", "redis+sentinel://:p4ss#w0rd@a/mymaster", "is not a URL"),
+        ("REDIS_URL", "redis+cluster://:p4ssw0rd@", "names no host"),
+        ("REDIS_URL", "redis+cluster://:p4ssw0rd@a:0,b", "host 1 has a port that is none"),
+        ("REDIS_URL", "redis+cluster://:p4ssw0rd@a,b/1", "a cluster has only number 0"),
+        ("REDIS_URL", "redis+cluster://:p4ssw0rd@a,b?db=0", "knows no options"),
         ("NODE_NAME", "a node", "must be 1 to 64"),
         ("SHEETS_CREDS", "/nowhere/at/all.json", "No such file"),
         ("SHEETS_CREDS", "{broken json}", "is not the JSON file of a service account"),
@@ -249,12 +277,73 @@ def test_every_secret_may_come_from_a_file(tmp_path: Path) -> None:
         ("postgres://u:p@h/d?sslmode=require", "postgresql+asyncpg://u:p@h/d?ssl=require"),
         ("postgresql://u:p@h:6/d", "postgresql+asyncpg://u:p@h:6/d"),
         ("postgresql+asyncpg://u@/d?host=/tmp/x", "postgresql+asyncpg://u@/d?host=/tmp/x"),
+        (
+            "postgresql://u:p%40@h1:5433,h2/d?sslmode=require&target_session_attrs=primary",
+            (
+                "postgresql+asyncpg://u:p%40@/d"
+                "?host=h1,h2&port=5433,5432&target_session_attrs=primary&ssl=require"
+            ),
+        ),
+        (
+            "postgresql://u:p@/d?host=h1:5433&host=h2:5434",
+            "postgresql+asyncpg://u:p@/d?host=h1,h2&port=5433,5434&target_session_attrs=read-write",
+        ),
+        (
+            "postgres://u:p@[::1]:5433,[::2]/d?port=5434",
+            (
+                "postgresql+asyncpg://u:p@/d"
+                "?host=::1,::2&port=5433,5434&target_session_attrs=read-write"
+            ),
+        ),
     ],
 )
 def test_a_dsn_is_made_one_for_the_driver(given: str, driver: str) -> None:
     settings = load_storage_settings({"POSTGRES_DSN": given}, None)
     assert settings.database is not None
     assert settings.database.get_secret_value() == driver
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "redis://:p4ssw0rd@h:6379/0",
+        "redis+sentinel://:p4ssw0rd@h1:26379,h2:26379/mymaster/0",
+        "rediss+sentinel://user:p4ssw0rd@h1,[::1]:26380/mymaster?sentinel_password=0th3r",
+        "redis+cluster://:p4ssw0rd@h1:6379,h2:6379",
+        "rediss+cluster://user:p4ssw0rd@h1,h2/0",
+    ],
+)
+def test_an_address_of_redis_is_taken_as_it_is_and_its_passwords_are_known_to_the_mask(
+    given: str,
+) -> None:
+    settings = load_storage_settings({"REDIS_URL": given}, None)
+    assert settings.redis is not None
+    assert settings.redis.get_secret_value() == given
+    assert "p4ssw0rd" not in repr(settings)
+    assert "p4ssw0rd" in settings.secrets()
+    assert ("0th3r" in settings.secrets()) == ("0th3r" in given)
+
+
+def test_the_forms_of_redis_addresses_are_read_to_their_parts() -> None:
+    sentinel = parse("rediss+sentinel://user:p%40@h1:7,[::1]/my%2Fmaster/3?sentinel_password=s")
+    assert sentinel == SentinelAddress(
+        sentinels=(Host(name="h1", port=7), Host(name="::1", port=26379)),
+        service="my/master",
+        database=3,
+        tls=True,
+        username="user",
+        password="p@",
+        sentinel_password="s",
+    )
+    assert parse("redis+cluster://:p%40@h1,h2:7") == ClusterAddress(
+        servers=(Host(name="h1", port=6379), Host(name="h2", port=7)), password="p@"
+    )
+    assert "p@" not in repr(sentinel)
+
+
+def test_a_password_of_several_postgres_servers_is_known_to_the_mask() -> None:
+    dsn = "postgresql://u:p%40ss@h1,h2/d"
+    assert {"p@ss", "p%40ss"} <= set(load_storage_settings({"POSTGRES_DSN": dsn}, None).secrets())
 
 
 def test_a_server_is_named_in_one_way_only() -> None:

@@ -1,0 +1,282 @@
+"""All parts of a node, made known to each other; none of them runs yet."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from random import SystemRandom
+from typing import TYPE_CHECKING, cast
+
+import anyio
+import structlog
+from aiogram import Bot
+from aiogram.fsm.storage.base import DefaultKeyBuilder
+from aiogram.fsm.storage.redis import RedisStorage
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from actors.ids import ChatId, UserId
+from actors.nodes import NodeIdentity, Role
+from actors.workflows import decide
+from actors.workflows.support import give_up
+from bootstrap.edges import (
+    Deferred,
+    PressAnswerer,
+    delivery_options,
+    follow_group,
+    watched_groups,
+)
+from bootstrap.settings import Settings
+from bootstrap.status import LiveStatus
+from bot.api import Api
+from bot.calls import Calls
+from bot.delivery import Delivery, PaceOptions
+from bot.delivery.pace import Pace
+from bot.delivery.shared import SharedPace
+from bot.desk import create_dispatcher
+from bot.desk.worker import DeskWorker
+from bot.forms import BestForm
+from bot.intake import Intake
+from bot.meaning import Desk
+from bot.polling import Poller
+from bot.texts import Texts
+from bot.watch import GroupWatch
+from storage.cache import CachedDirectory, CachedRoster
+from storage.desk import DeskMail
+from storage.hints import RedisHints
+from storage.inbox import PostgresInbox
+from storage.leases import RedisLeases
+from storage.links import PostgresLinks
+from storage.locks import RedisPressLocks
+from storage.marks import RedisMarks
+from storage.nodes import PostgresNodes
+from storage.outbox import PostgresOutbox
+from storage.pacing import Lesson, RedisBuckets
+from storage.queries import TicketQueries
+from storage.redis import AnyRedis
+from storage.sheets import SheetsDirectory, SheetsOptions, TelegramDirectory
+from storage.technicians import TechnicianSpec, TechnicianTable
+from storage.tickets import PostgresTicketStore
+from storage.tolerant import Tolerant
+from storage.topic_book import PostgresTopicBook
+from supervisor.node import Node
+from supervisor.router import Router
+from supervisor.runtime import Runtime
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+FSM_TTL_S = 600
+"""A question of the desk that nobody answers is forgotten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What :mod:`bootstrap.app` starts and stops. ``poller`` is ``None`` in webhook mode."""
+
+    node: Node
+    hints: RedisHints
+    runtime: Runtime
+    delivery: Delivery
+    intake: Intake
+    desk: DeskWorker
+    watch: GroupWatch
+    poller: Poller | None
+    sheet: SheetsDirectory | None
+    status: LiveStatus
+
+
+class PresentRun:
+    """Which run of the node this is; the node begins a new one, the stores ask for the present."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._identity = self.begin()
+
+    def begin(self) -> NodeIdentity:
+        self._identity = NodeIdentity(
+            name=self._name, incarnation=secrets.token_hex(8), started_at=datetime.now(UTC)
+        )
+        return self._identity
+
+    def __call__(self) -> NodeIdentity:
+        return self._identity
+
+
+async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: Bot) -> Parts:
+    """Makes every part. The roster in Postgres is brought in line with the settings first."""
+    me = await bot.me()
+    main_chat_id = ChatId(settings.main_group_id)
+    tolerant = Tolerant()
+    texts = Texts(settings.language)
+    roster = await _roster(settings, engine, redis, tolerant)
+    run = PresentRun(settings.node_name)
+    outbox = PostgresOutbox(engine, run, receipts=settings.receipt_reactions == "on")
+    links = PostgresLinks(engine)
+    queries = TicketQueries(engine)
+    locks = RedisPressLocks(redis, tolerant)
+    hints = RedisHints(redis, tolerant)
+    api = Api(bot)
+    mailroom = Deferred()
+    sheet = _sheet(settings)
+    delivery = Delivery(
+        outbox=outbox,
+        call=BestForm(api),
+        calls=Calls(
+            texts=texts,
+            roster=roster,
+            directory=TelegramDirectory()
+            if sheet is None
+            else CachedDirectory(sheet, redis, tolerant),
+            tags=outbox,
+            links=links,
+        ),
+        pace=_pace(settings, redis, tolerant, me.id, lambda: 1 / node.peers),
+        marks=RedisMarks(redis, tolerant),
+        presses=locks,
+        mailroom=mailroom,
+        options=delivery_options(settings),
+    )
+    reporter = structlog.get_logger("supervisor")
+    runtime = Runtime(
+        store=PostgresTicketStore(engine, run, main_chat_id),
+        hints=delivery,
+        decide=decide,
+        give_up=give_up,
+        reporter=reporter,
+        jitter=SystemRandom().random,
+        mailroom=mailroom,
+    )
+    mailroom.target = Router(runtime, hints, lambda: run().owner)
+    by_webhook = settings.webhook_url is not None
+    node = Node(
+        new_run=run.begin,
+        store=PostgresNodes(engine),
+        leases=RedisLeases(redis, tolerant),
+        hints=hints,
+        worker=runtime,
+        sender=delivery,
+        reporter=reporter,
+        roles=(Role.DESK,) if by_webhook else (Role.DESK, Role.POLLING),
+    )
+    admin_ids = frozenset(settings.admin_ids)
+    watch = GroupWatch(
+        call=api,
+        bot_id=UserId(me.id),
+        groups=watched_groups(settings),
+        admin_ids=[UserId(admin) for admin in sorted(settings.admin_ids)],
+        texts=texts,
+        follow=partial(follow_group, engine, roster),
+    )
+    dispatcher = create_dispatcher(
+        queries=queries,
+        roster=roster,
+        texts=texts,
+        main_chat_id=main_chat_id,
+        admin_ids=admin_ids,
+        storage=RedisStorage(
+            cast("Redis", redis),  # single keys, got and set: a cluster does as well
+            key_builder=DefaultKeyBuilder(prefix="fsm"),
+            state_ttl=FSM_TTL_S,
+            data_ttl=FSM_TTL_S,
+        ),
+        tolerant=tolerant,
+        look_at_groups=watch.look,
+    )
+    desk = DeskWorker(DeskMail(engine), dispatcher, bot)
+    intake = Intake(
+        desk=Desk(
+            bot_id=UserId(me.id),
+            bot_username=me.username or "",
+            main_chat_id=main_chat_id,
+            admin_ids=admin_ids,
+        ),
+        inbox=PostgresInbox(engine, main_chat_id),
+        topics=PostgresTopicBook(engine),
+        messages=links,
+        roster=roster,
+        mailroom=mailroom,
+        presses=PressAnswerer(api),
+        locks=locks,
+        texts=texts,
+        desk_hint=desk.hint,
+    )
+    poller = None if by_webhook else _poller(settings, intake)
+    status = LiveStatus(
+        node=node,
+        runtime=runtime,
+        delivery=delivery,
+        intake=intake,
+        poller=poller,
+        api=api,
+        engine=engine,
+        outbox=outbox,
+        queries=queries,
+        redis=redis,
+    )
+    return Parts(
+        node=node,
+        hints=hints,
+        runtime=runtime,
+        delivery=delivery,
+        intake=intake,
+        desk=desk,
+        watch=watch,
+        poller=poller,
+        sheet=sheet,
+        status=status,
+    )
+
+
+async def _roster(
+    settings: Settings, engine: AsyncEngine, redis: AnyRedis, tolerant: Tolerant
+) -> CachedRoster:
+    """The technicians: the settings say who they are, the table remembers all there ever were."""
+    technicians = TechnicianTable(engine)
+    await technicians.sync(
+        [
+            TechnicianSpec(name=group.name, chat_id=group.chat_id, user_id=group.user_id)
+            for group in settings.tech_groups_mapping
+        ]
+    )
+    roster = CachedRoster(technicians, redis, tolerant)
+    await roster.invalidate()
+    return roster
+
+
+def _poller(settings: Settings, intake: Intake) -> Poller:
+    return Poller(
+        url=settings.telegram_api_url,
+        token=settings.bot_token.get_secret_value(),
+        accept_many=intake.accept_many,
+    )
+
+
+def _sheet(settings: Settings) -> SheetsDirectory | None:
+    if settings.sheets_creds is None or settings.sheets_id is None:
+        return None
+    creds = settings.sheets_creds.get_secret_value()
+    return SheetsDirectory(SheetsOptions(creds=creds, sheet_id=settings.sheets_id))
+
+
+def _pace(
+    settings: Settings,
+    redis: AnyRedis,
+    tolerant: Tolerant,
+    bot_id: int,
+    share: Callable[[], float],
+) -> SharedPace:
+    options = _pace_options(settings)
+    learning = options.learning
+    lesson = Lesson(cut=learning.cut, least=learning.least, recovery_s=learning.recovery_s)
+    buckets = RedisBuckets(redis, tolerant, bot_id=bot_id, lesson=lesson)
+    return SharedPace(Pace(options, anyio.current_time, share), buckets)
+
+
+def _pace_options(settings: Settings) -> PaceOptions:
+    return PaceOptions(
+        bot_per_s=settings.pace_bot_per_s,
+        private_per_s=settings.pace_private_per_s,
+        private_burst=settings.pace_private_burst,
+        group_per_min=settings.pace_group_per_min,
+    )

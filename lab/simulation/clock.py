@@ -1,0 +1,192 @@
+"""Virtual time, and a scheduler that does as the seed says.
+
+trio's own sleep makes a cancel scope with a deadline each time, and its clock wakes the sleeper a
+turn of the loop later. A run sleeps a million times, so sleepers are kept here instead.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from math import inf
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import trio
+import trio.testing
+
+PROCESS: ContextVar[str] = ContextVar("PROCESS", default="")
+"""To which simulated process a task belongs; tasks inherit it from whoever starts them."""
+
+GRID_S = 1 / 32
+"""Long sleeps end on such marks: polls of all nodes meet there, and one turn serves them all."""
+
+LONG_S = 0.2
+
+_SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
+
+
+@dataclass(slots=True)
+class _Sleeper:
+    """A task that sleeps; ``None`` when it was cancelled."""
+
+    task: trio.lowlevel.Task | None
+
+
+class _Holding(deque[trio.lowlevel.Task]):
+    """trio's queue of tasks that are ready, without those whose process is held."""
+
+    def __init__(self, tasks: Iterator[trio.lowlevel.Task], take: Callable[[Any], bool]) -> None:
+        super().__init__()
+        self._take = take
+        for task in tasks:
+            self.append(task)
+
+    def append(self, task: trio.lowlevel.Task) -> None:
+        if not self._take(task):
+            super().append(task)
+
+
+class VirtualTime:
+    """The clock of one run. Time jumps to the next moment at which somebody has something to do.
+
+    A held process takes no step while all others go on, and its clock with theirs: what a stopped
+    or a starved process looks like from outside.
+    """
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._number = count()
+        self._sleepers: list[tuple[float, int, _Sleeper]] = []
+        self._holds: dict[str, Callable[[], float]] = {}
+        self._held: dict[str, list[trio.lowlevel.Task]] = {}
+        self.clock = trio.testing.MockClock(autojump_threshold=0)
+        for name, does in {
+            "current_time": self.now,
+            "deadline_to_sleep_time": self._until,
+            "_autojump": self._jump,
+        }.items():
+            setattr(self.clock, name, does)  # the class may not be derived from
+
+    def now(self) -> float:
+        return self._now
+
+    async def sleep(self, delay: float) -> None:
+        """Takes the place of :func:`anyio.sleep`."""
+        if delay <= 0:
+            await anyio.lowlevel.checkpoint()
+            return
+        due = self._now + delay
+        if delay >= LONG_S:
+            due = -(-due // GRID_S) * GRID_S
+        sleeper = _Sleeper(trio.lowlevel.current_task())
+        heapq.heappush(self._sleepers, (due, next(self._number), sleeper))
+
+        def abort(_raise: object) -> trio.lowlevel.Abort:
+            sleeper.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    # --- processes --------------------------------------------------------------------------
+
+    def freeze(self, process: str) -> None:
+        """The process takes no step until :meth:`thaw`."""
+        self._hold(process, lambda: inf)
+
+    def slow_down(self, process: str, delay: Callable[[], float]) -> None:
+        """Each step of the process comes ``delay()`` seconds late, until :meth:`thaw`."""
+        self._hold(process, delay)
+
+    def thaw(self, process: str) -> None:
+        """The process goes on; harmless when it was not held."""
+        if process not in self._holds:
+            return
+        del self._holds[process]
+        runner = _runner()
+        if not self._holds:
+            runner.runq = deque(runner.runq)
+        runner.runq.extend(self._held.pop(process, ()))
+
+    def _hold(self, process: str, delay: Callable[[], float]) -> None:
+        runner = _runner()
+        if process not in self._holds:
+            self._holds[process] = delay
+            runner.runq = _Holding(iter(runner.runq), self._take)
+
+    def _take(self, task: trio.lowlevel.Task) -> bool:
+        """Whether the task has to wait."""
+        process = task.context.get(PROCESS, "")
+        delay = self._holds.get(process)
+        if delay is None:
+            return False
+        seconds = delay()
+        if seconds <= 0:
+            return False
+        if seconds == inf:
+            self._held.setdefault(process, []).append(task)
+        else:
+            late = (self._now + seconds, next(self._number), _Sleeper(task))
+            heapq.heappush(self._sleepers, late)
+        return True
+
+    # --- what trio asks of a clock ----------------------------------------------------------
+
+    def _until(self, deadline: float) -> float:
+        """How long the loop may wait, in seconds; any time above 0 makes the clock jump."""
+        return 0.0 if deadline <= self._now else 1e9
+
+    def _jump(self) -> None:
+        """To the next deadline or to the next who wakes up, whichever comes first."""
+        runner = _runner()
+        sleepers = self._sleepers
+        while sleepers and sleepers[0][2].task is None:
+            heapq.heappop(sleepers)
+        due = runner.deadlines.next_deadline()
+        if sleepers and sleepers[0][0] < due:
+            due = sleepers[0][0]
+        if due == inf:
+            raise RuntimeError("nobody has anything to do ever again")
+        self._now = max(self._now, due)
+        while sleepers and sleepers[0][0] <= self._now:
+            task = heapq.heappop(sleepers)[2].task
+            if task is not None:
+                self._wake(runner, task)
+
+    def _wake(self, runner: Any, task: trio.lowlevel.Task) -> None:
+        if task._next_send_fn is None:  # noqa: SLF001 - it sleeps; else it is ready, and late
+            trio.lowlevel.reschedule(task)
+        else:
+            deque.append(runner.runq, task)
+
+
+def run_virtually[Result](seed: int, main: Callable[[VirtualTime], Awaitable[Result]]) -> Result:
+    """Runs ``main`` in virtual time; the seed alone decides who of those that are ready is next."""
+    time = VirtualTime()
+    with _deterministic(seed, time):
+        return trio.run(partial(main, time), clock=time.clock)
+
+
+def _runner() -> Any:
+    return trio._core._run.GLOBAL_RUN_CONTEXT.runner  # noqa: SLF001 - trio has no public name
+
+
+@contextmanager
+def _deterministic(seed: int, time: VirtualTime) -> Iterator[None]:
+    """Seeds trio's order of tasks, and gives everybody the sleep of ``time``."""
+    core = trio._core._run  # noqa: SLF001 - trio has no public name for it
+    state, allowed, sleep = core._r.getstate(), getattr(core, _SWITCH), anyio.sleep  # noqa: SLF001
+    setattr(core, _SWITCH, True)  # it is declared final
+    anyio.sleep = time.sleep
+    core._r.seed(seed)  # noqa: SLF001
+    try:
+        yield
+    finally:
+        anyio.sleep = sleep
+        setattr(core, _SWITCH, allowed)
+        core._r.setstate(state)  # noqa: SLF001
