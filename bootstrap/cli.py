@@ -304,6 +304,7 @@ def chaos(*, faults: str, **options: Any) -> None:
     Runs nodes, Postgres, Valkey and a local Telegram on this machine, all of which end with it.
     Exits with 0 only when every message arrived, in order, and nothing twice without a cause.
     """
+    silence_logs()  # the nodes have logs of their own; here the verdict is all
     lab = _lab("lab.chaos.cli", "chaos")
     try:
         families = lab.families_in(faults)

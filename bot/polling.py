@@ -45,6 +45,9 @@ class PollingOptions:
     retry_max_s: float = 30.0
     """Waits after failures, doubling."""
 
+    store_retry_max_s: float = 2.0
+    """While the store is away: it is ours, it minds no question, and people wait for its return."""
+
 
 class Poller:
     """Asks for updates one answer at a time: the order of a chat is the order of the answers."""
@@ -79,6 +82,8 @@ class Poller:
                     wait = await self._once(session)
                 except (aiohttp.ClientError, OSError, TimeoutError, Transient) as error:
                     wait = self._backoff(failures)
+                    if isinstance(error, Transient):
+                        wait = min(wait, self._options.store_retry_max_s)
                     log.warning("polling_failed", error=type(error).__name__, wait_s=wait)
                 if wait:
                     failures += 1

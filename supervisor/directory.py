@@ -25,6 +25,9 @@ class Directory:
     def __len__(self) -> int:
         return len(self._actors) + len(self._asleep)
 
+    def __contains__(self, ticket_id: TicketId) -> bool:
+        return ticket_id in self._actors or ticket_id in self._asleep
+
     def __iter__(self) -> Iterator[TicketActor]:
         """Those that are awake."""
         return iter(self._actors.values())

@@ -104,10 +104,13 @@ class Runtime:
 
     def look(self, tickets: Sequence[TicketId]) -> None:
         """Hears that these tickets have mail, or are this run's now; what they are is read."""
+        came = any(ticket_id not in self._directory for ticket_id in tickets)
         for ticket_id in tickets:
             actor = self._directory.find_or_add(ticket_id)
             actor.mailbox.miss()
             self._wake(actor)
+        if came:
+            self._hints.look()  # what they have to send came with them
 
     def look_for_orphans(self) -> None:
         """Hears that there may be tickets without an owner."""

@@ -183,13 +183,20 @@ def _lost(said: Sequence[Said], arrivals: dict[tuple[Stream, int], float]) -> It
 
 
 def _out_of_order(seen: dict[Stream, list[tuple[int, Shown]]]) -> Iterator[str]:
-    """Each number that first appears behind a higher one. Repeats are judged as doubles."""
+    """Each number that first appears behind a higher one in the same topic.
+
+    Two topics have no order between them. Repeats are judged as doubles.
+    """
     for (who, place), numbers in seen.items():
-        highest = 0
-        for number in dict.fromkeys(number for number, _ in numbers):
-            if number < highest:
-                yield f"out of order: {who} {number} behind {highest} in {_named(place)}"
-            highest = max(highest, number)
+        highest: Counter[int | None] = Counter()
+        first: dict[int, Shown] = {}
+        for number, shown in numbers:
+            first.setdefault(number, shown)
+        for number, shown in first.items():
+            before = highest[shown.thread]
+            if number < before:
+                yield f"out of order: {who} {number} behind {before} in {_named(place)}"
+            highest[shown.thread] = max(before, number)
 
 
 def _doubled(history: History) -> Counter[int]:

@@ -1,6 +1,5 @@
 """``topicdesk chaos``: runs it, shows it, says how it went, and leaves nothing behind."""
 
-import importlib.util
 import json
 import secrets
 import shutil
@@ -69,7 +68,8 @@ def main(
     )
     console = Console(stderr=as_json)
     with _kept_on_failure() as (folder, let_go):
-        outcome = anyio.run(_watched, options, folder, console, backend_options=_loop())
+        # On asyncio's own loop: uvloop complains of sockets that are torn while in use.
+        outcome = anyio.run(_watched, options, folder, console)
         if outcome is None:
             let_go()
             return INTERRUPTED
@@ -111,10 +111,6 @@ def _keep(outcome: Outcome, folder: Path) -> None:
 
 def _json(outcome: Outcome) -> str:
     return json.dumps(outcome.as_json(), indent=2)
-
-
-def _loop() -> dict[str, bool]:
-    return {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
 
 
 def drawn_seed() -> int:

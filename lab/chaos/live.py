@@ -7,6 +7,7 @@ from typing import Final
 import anyio
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -61,9 +62,10 @@ def picture(progress: Progress) -> RenderableType:
         f"  {options.nodes} nodes, {options.clients} clients, seed {options.seed}, ",
         f"updates by {'webhook' if options.by_webhook else 'polling'}",
     )
+    done = ProgressBar(total=options.seconds, completed=min(_elapsed_s(progress), options.seconds))
     return Group(
         head,
-        ProgressBar(total=options.seconds, completed=min(_elapsed_s(progress), options.seconds)),
+        Padding(done, 0),  # a bar alone does not end its line
         Text(counts(progress)),
         _nodes(progress),
         _faults(progress),

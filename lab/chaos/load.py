@@ -9,7 +9,7 @@ import anyio
 
 from lab.chaos.history import History, Place
 from lab.chaos.newcomers import NewcomerOptions, Newcomers
-from lab.chaos.people import Person, Voice, client
+from lab.chaos.people import Person, Sight, Voice, client
 from lab.telegram.client import LabClient, Object
 from lab.telegram.scene import ALICE_GROUP_ID, ALICE_ID, BOB_GROUP_ID, BOB_ID, MAIN_GROUP_ID
 from lab.telegram.scene import MARIA_ID as STAFF_ID
@@ -35,6 +35,8 @@ class LoadOptions:
     """Of the clients, those who have a technician; there the staff writes, too."""
     newcomer_every_s: float = 4.0
     """A new client comes while everything is broken: the ticket is opened and closed then."""
+    behind_max: int | None = None
+    """Whoever has so many words on their way waits for them; only while a watch looks."""
     burst: int = 5
     """Messages of each client in a burst."""
 
@@ -49,6 +51,7 @@ class Load:
         self._rng = random.Random(f"load {seed}")
         self._people: list[Person] = []
         self._voice = Voice(lab, history)
+        self._sight = Sight(history.shown)
         self._over = anyio.Event()
         coming = random.Random(f"newcomers {seed}")
         newcomers = NewcomerOptions(every_s=options.newcomer_every_s)
@@ -139,7 +142,14 @@ class Load:
     async def _writes(self, person: Person) -> None:
         mean_s = max(self._options.pause_min_s, len(self._people) / self._options.messages_per_s)
         while await self._pause(self._rng.uniform(0.2, 1.8) * mean_s):
-            await self._voice.say(person, 1)
+            if not self._is_behind(person):
+                await self._voice.say(person, 1)
+
+    def _is_behind(self, person: Person) -> bool:
+        if self._options.behind_max is None or person.written < self._options.behind_max:
+            return False
+        number = person.written + 1 - self._options.behind_max
+        return self._sight.find(person.who, number, person.places[0].chat) is None
 
     async def _pause(self, seconds: float) -> bool:
         """Waits; ``False`` as soon as it is all over."""

@@ -195,14 +195,17 @@ class Link:
         try:
             while True:
                 try:
+                    await _readable(source)
                     data = await source.receive(CHUNK)
                 except anyio.EndOfStream:
                     await self._until_passable(way)
                     await sink.send_eof()
                     return
                 await self._travel(way, len(data))
+                await _writable(sink)
                 await sink.send(data)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError, RuntimeError):
+            # RuntimeError is uvloop's word for a stream that has just closed.
             connection.scope.cancel()  # one end is gone: the other is told by a reset
 
     async def _travel(self, way: Way, size: int) -> None:
@@ -237,6 +240,33 @@ async def _connect(target: Address) -> SocketStream:
         if isinstance(target, Unix):
             return await anyio.connect_unix(target.path)
         return await anyio.connect_tcp("127.0.0.1", target.port)
+
+
+async def _readable(stream: SocketStream) -> None:
+    """Returns when there is something to read, or to hear of.
+
+    anyio waits for a unix socket with a future that the loop may set after a cancellation, which
+    then ends as an error of nobody's; its wait for a bare socket has no such gap. A chunk fits
+    into a socket that can be written to, so that sending does not wait either.
+    """
+    raw = _unix_socket(stream)
+    if raw is not None:
+        await anyio.wait_readable(raw)
+
+
+async def _writable(stream: SocketStream) -> None:
+    """As :func:`_readable`."""
+    raw = _unix_socket(stream)
+    if raw is not None:
+        await anyio.wait_writable(raw)
+
+
+def _unix_socket(stream: SocketStream) -> socket.socket | None:
+    try:
+        raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
+    except AttributeError:  # closed already; uvloop's streams then have no socket to ask
+        return None
+    return raw if raw.family == socket.AF_UNIX and raw.fileno() >= 0 else None
 
 
 async def _abort(stream: SocketStream) -> None:

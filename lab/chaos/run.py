@@ -22,9 +22,15 @@ from lab.chaos.stage import Stage, staged
 from lab.chaos.watch import Watch
 from lab.processes import DidNotStart
 
-SETTLE_MAX_S: Final = 150.0
-"""For all to arrive once nothing is broken any more. Behind it: an answer that came 31 s late is
-repeated after the longest back-off, twice."""
+STILL_MAX_S: Final = 120.0
+"""Nothing is broken, something is to come, and nothing has come for this long: it is lost. Behind
+it: an answer that is 31 s late, and after it the longest back-off there is, twice."""
+
+SETTLE_MAX_S: Final = 900.0
+"""Should more and more be said twice and nothing else: even then a run ends."""
+
+BEHIND_MAX: Final = 20
+"""Whoever has so many words on their way waits: a slow machine is not to be told ever more."""
 
 DOUBLES_S: Final = 3.0
 """Once all has arrived: whatever is sent a second time comes within this."""
@@ -123,7 +129,8 @@ async def run_chaos(options: ChaosOptions, folder: Path, progress: Progress) -> 
         folder, nodes=options.nodes, webhook=options.by_webhook, seed=options.seed
     ) as stage:
         progress.stage = stage
-        load = Load(stage.lab, history, LoadOptions(clients=options.clients), options.seed)
+        load_options = LoadOptions(clients=options.clients, behind_max=BEHIND_MAX)
+        load = Load(stage.lab, history, load_options, options.seed)
         watch = Watch(stage.lab, history, lambda: load.client_ids)
         progress.phase = "opening tickets"
         try:
@@ -170,8 +177,14 @@ async def _broken(options: ChaosOptions, stage: Stage, load: Load, progress: Pro
 
 
 async def _settled(stage: Stage, progress: Progress) -> None:
-    """Returns when all has arrived, nothing is left to do, and no double came late."""
-    while True:
+    """Returns when all has arrived, nothing is left to do, and no double came late.
+
+    Or when nothing happens any more although it should.
+    """
+    seen, since = -1, anyio.current_time()
+    while anyio.current_time() - since < STILL_MAX_S:
+        if len(progress.history.shown) != seen:
+            seen, since = len(progress.history.shown), anyio.current_time()
         progress.owed = missing(progress.history)
         if not progress.owed and await _is_at_rest(stage):
             await anyio.sleep(DOUBLES_S)

@@ -23,10 +23,13 @@ import trio.testing
 PROCESS: ContextVar[str] = ContextVar("PROCESS", default="")
 """To which simulated process a task belongs; tasks inherit it from whoever starts them."""
 
-GRID_S = 1 / 32
+GRID_S = 1 / 8
 """Long sleeps end on such marks: polls of all nodes meet there, and one turn serves them all."""
 
 LONG_S = 0.2
+
+COARSE_S = 1 / 4
+"""The marks for everything while time is coarse."""
 
 _SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
 
@@ -60,6 +63,8 @@ class VirtualTime:
     """
 
     def __init__(self) -> None:
+        self.is_coarse = False
+        """Whether time may go in larger steps, as nothing depends on the small ones."""
         self._now = 0.0
         self._number = count()
         self._sleepers: list[tuple[float, int, _Sleeper]] = []
@@ -152,7 +157,10 @@ class VirtualTime:
             due = sleepers[0][0]
         if due == inf:
             raise RuntimeError("nobody has anything to do ever again")
+        if self.is_coarse:
+            due = -(-due // COARSE_S) * COARSE_S
         self._now = max(self._now, due)
+        runner.deadlines.expire(self._now)
         while sleepers and sleepers[0][0] <= self._now:
             task = heapq.heappop(sleepers)[2].task
             if task is not None:

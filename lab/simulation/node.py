@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import anyio
@@ -37,10 +37,44 @@ from supervisor.options import RuntimeOptions
 from supervisor.router import Router
 from supervisor.runtime import Runtime
 
-RUNTIME = RuntimeOptions(workers=6, backoff_max_s=1.0, idle_timeout_s=20.0)
-"""Fewer workers make a run faster; short back-offs let it settle soon after its faults."""
+WORKERS = 6
+"""Fewer make a run faster, and are all busy at times."""
 
-DELIVERY = DeliveryOptions(retry_max_s=4.0, closed_max_s=8.0, unrecorded_max_s=4.0)
+TIGHT = {
+    "mailbox_messages_max": 4,
+    "window_messages_max": 8,
+    "turn_messages_max": 3,
+    "commit_turns_max": 2,
+    "poll_tickets_max": 3,
+    "timers_max": 2,
+}
+"""Bounds that a few people reach."""
+
+LAG_INTERVAL_S = 1.0
+"""A loop of virtual time lags only where a run has it lag, and then for longer."""
+
+WATCH_INTERVAL_S = 2.0
+"""An hour of virtual time is long; a second more until a dead node is found changes nothing."""
+
+
+def runtime_options(plan: Plan) -> RuntimeOptions:
+    """Short back-offs let a run settle soon after its faults."""
+    options = RuntimeOptions(
+        workers=WORKERS,
+        poll_interval_s=plan.poll_s,
+        timer_interval_s=plan.poll_s,
+        backoff_max_s=1.0,
+        idle_timeout_s=20.0,
+    )
+    return replace(options, **TIGHT) if plan.is_tight else options
+
+
+def delivery_options(plan: Plan) -> DeliveryOptions:
+    options = DeliveryOptions(
+        poll_interval_s=plan.poll_s, retry_max_s=4.0, closed_max_s=8.0, unrecorded_max_s=4.0
+    )
+    return replace(options, in_flight_max=2, group_max=2) if plan.is_tight else options
+
 
 PACE = PaceOptions(bot_per_s=0.0, private_per_s=10.0, private_burst=20, group_per_min=0.0)
 """Telegram's own limits of a minute would make every run wait; 429 is drawn instead."""
@@ -151,8 +185,9 @@ class Machine:
         self._name = name
         around.runs += 1
         self._process = f"{name}.{around.runs}"
+        self._is_slow = False
         self._scope = anyio.CancelScope()
-        self.life = Life(name=name, run=self._process, end=self._scope.cancel, watch=around.watch)
+        self.life = Life(name=name, run=self._process, end=self._end, watch=around.watch)
         session = Session(
             world=around.world,
             link=FaultyLink(around.plan, around.weather, around.trace, self.life),
@@ -177,11 +212,12 @@ class Machine:
             outbox=outbox,
             call=self._call,
             calls=cast("Calls", self._rendered),
-            pace=Pace(PACE, anyio.current_time),
+            pace=Pace(PACE, around.time.now),
             marks=MemoryMarks(around.marks, around.weather, self.life),
             presses=NoPresses(),
             mailroom=self,
-            options=DELIVERY,
+            options=delivery_options(around.plan),
+            clock=around.time.now,
         )
         self.runtime = Runtime(
             store=store,
@@ -191,7 +227,8 @@ class Machine:
             reporter=reporter,
             jitter=rng.random,
             mailroom=self,
-            options=RUNTIME,
+            options=runtime_options(around.plan),
+            clock=around.time.now,
         )
         self.node = node_type(bugs)(
             new_run=self._new_run,
@@ -199,6 +236,8 @@ class Machine:
             leases=MemoryLeases(
                 around.leases,
                 lambda: around.weather.redis_away,
+                is_quiet=lambda: around.weather.quiet,
+                clock=around.plan.clock_of("redis", around.time.now),
                 leased=around.leased,
                 life=self.life,
                 careless=Bug.STOLEN_LEASE in bugs,
@@ -207,13 +246,20 @@ class Machine:
             worker=self.runtime,
             sender=self.delivery,
             reporter=reporter,
-            options=node_options(bugs),
+            options=replace(
+                node_options(bugs),
+                lag_interval_s=LAG_INTERVAL_S,
+                watch_interval_s=WATCH_INTERVAL_S,
+            ),
+            clock=around.time.now,
         )
         self._router = Router(self.runtime, around.bus, lambda: self.node.identity.owner)
 
     @property
     def serves(self) -> bool:
-        return self.node.state is NodeState.SERVING and not self.life.is_over
+        """By its own word; one that stands still says nothing."""
+        awake = not self.life.is_over and self.life.awake is None
+        return awake and self.node.state is NodeState.SERVING
 
     @property
     def owner(self) -> str:
@@ -253,11 +299,38 @@ class Machine:
             self.delivery.close()
         self._around.bus.leave(self.node.identity.owner)
 
+    # --- held by somebody else --------------------------------------------------------------
+
+    @property
+    def is_held(self) -> bool:
+        return self.life.is_hindered or self._is_slow
+
+    def freeze(self) -> None:
+        """It takes no step until :meth:`thaw`, as after SIGSTOP."""
+        self.life.awake = anyio.Event()
+        self._around.time.freeze(self._process)
+
+    def slow_down(self, delay: Callable[[], float]) -> None:
+        """Each of its steps comes ``delay()`` seconds late until :meth:`thaw`."""
+        self._is_slow = True
+        self._around.time.slow_down(self._process, delay)
+
+    def thaw(self) -> None:
+        awake, self.life.awake = self.life.awake, None
+        if awake is not None:
+            awake.set()
+        self._is_slow = False
+        self._around.time.thaw(self._process)
+
     async def drain(self) -> None:
         """Ends as SIGTERM ends a node: nothing is cut off that can be finished."""
         with anyio.move_on_after(15):
             await self.node.drain()
         self.life.kill()
+
+    def _end(self) -> None:
+        self._scope.cancel()
+        self.thaw()
 
     def _who(self) -> NodeIdentity:
         return self.node.identity
@@ -301,6 +374,11 @@ class Fleet:
         self._around.trace.note(machine.life.run, "starts")
         self._group.start_soon(machine.run, name=machine.life.run)
         return machine
+
+    def flush_redis(self) -> None:
+        """Redis forgets leases and marks."""
+        self._around.leases.clear()
+        self._around.marks.clear()
 
     def serving(self) -> list[Machine]:
         return [machine for machine in self.machines.values() if machine.serves]

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 
 import anyio
 from anyio.abc import TaskGroup
@@ -45,6 +46,9 @@ ACCEPT_S = 5.0
 AGAIN_S = 0.5
 """And pauses so long before it does."""
 
+LATE_S = 20.0
+"""A late update comes up to so long after it should have."""
+
 TOGETHER_MAX = 5
 """Updates of one chat that a node may take in at once."""
 
@@ -53,6 +57,12 @@ BURST_MAX = 40
 
 BACKLOG_MAX = 40
 """Who waits for so many messages to arrive writes no more: a run is not about overload."""
+
+STAFF_SHARE = 2
+"""The staff act half as often as all clients together, and each technician"""
+
+TECHNICIANS_SHARE = 4
+"""a quarter as often."""
 
 LONG = 120
 """A ticket with more messages is closed and not given to another: copying it all takes long."""
@@ -129,10 +139,20 @@ class Town:
 
     # --- minds ------------------------------------------------------------------------------
 
-    async def _acts(self, rng: random.Random, act: Callable[[], Awaitable[None]]) -> None:
+    async def _acts(
+        self, rng: random.Random, others: int, act: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Acts again and again; ``others`` of the kind do as well."""
         while True:
-            await anyio.sleep(rng.expovariate(1 / self._plan.thinking_s))
-            await act()
+            await anyio.sleep(rng.expovariate(1 / (self._plan.thinking_s * others)))
+            now = anyio.current_time()
+            begins = self._plan.quiet_until(now)
+            if begins == inf:
+                return
+            if begins > now:
+                await anyio.sleep(begins - now)
+            else:
+                await act()
 
     async def _client(self, number: int) -> None:
         rng = self._plan.rng(f"client {number}")
@@ -155,7 +175,7 @@ class Town:
             for _ in range(times):
                 self._client_writes(rng, person)
 
-        await self._acts(rng, act)
+        await self._acts(rng, self._plan.clients, act)
 
     async def _staff(self) -> None:
         rng = self._plan.rng("staff")
@@ -168,13 +188,13 @@ class Town:
             thread = rng.choice(threads[-8:]).number
             topic = self._world.topics.find("thread", (chat, thread))
             deed = rng.random()
-            if topic is None or deed < 0.4:  # noqa: PLR2004
+            if topic is None or deed < 0.3:  # noqa: PLR2004
                 words = self._words(rng, STAFF.name)
                 posted = self._telegram.post(chat, words, thread=thread)
                 content = content_of(chat, posted.number, words)
                 wrote = StaffWrote(author=STAFF, content=content)
                 self.tell(chat, Update(number=0, message=wrote, thread=(chat, thread)))
-            elif deed < 0.75:  # noqa: PLR2004
+            elif deed < 0.6:  # noqa: PLR2004
                 self._assign(rng, topic.ticket_id, chat)
             elif deed < 0.9:  # noqa: PLR2004
                 press = Press(callback_id=f"close {next(self._update)}", by=STAFF)
@@ -184,7 +204,7 @@ class Town:
                 self._telegram.topics[chat][thread].is_deleted = True
                 self._trace.note(STAFF.name, f"deletes topic {thread}", topic.ticket_id)
 
-        await self._acts(rng, act)
+        await self._acts(rng, STAFF_SHARE, act)
 
     async def _technician(self, technician: Technician) -> None:
         rng = self._plan.rng(f"technician {technician.id}")
@@ -202,7 +222,7 @@ class Town:
             wrote = TechnicianWrote(author=person, technician_id=technician.id, content=content)
             self.tell(chat, Update(number=0, message=wrote, thread=(chat, thread)))
 
-        await self._acts(rng, act)
+        await self._acts(rng, TECHNICIANS_SHARE, act)
 
     def _waits_for(self, chat: int, row: TicketRow | None) -> bool:
         """Whether too much of what was said in that chat has not arrived yet."""
@@ -296,6 +316,9 @@ class Town:
                 self._filled[chat] = anyio.Event()
                 await self._filled[chat].wait()
             batch = [queue[n] for n in range(min(len(queue), rng.randint(1, TOGETHER_MAX)))]
+            if self._hits(rng, FaultKind.LATE):
+                await anyio.sleep(LATE_S * rng.random())
+                rng.shuffle(batch)
             self._busy += 1
             try:
                 taken = await self._told(rng, batch)
@@ -304,14 +327,23 @@ class Town:
             if not taken:
                 await anyio.sleep(AGAIN_S)
                 continue
-            if self._repeats(rng):
+            if self._hits(rng, FaultKind.REPEATS):
                 self._trace.note("telegram", f"repeats {batch[0].key}")
                 continue
-            for _ in batch:
-                queue.popleft()
+            for each in batch:
+                queue.remove(each)
+            if self._hits(rng, FaultKind.LATE):
+                self._group.start_soon(self._once_more, rng, batch)
 
-    def _repeats(self, rng: random.Random) -> bool:
-        if self._weather.calm or not self._plan.has(FaultKind.REPEATS):
+    async def _once_more(self, rng: random.Random, batch: list[Update]) -> None:
+        """Tells updates again that were taken long ago."""
+        await anyio.sleep(2 * LATE_S * rng.random())
+        if not self._weather.calm:
+            self._trace.note("telegram", f"repeats {batch[0].key} late")
+            await self._told(rng, batch)
+
+    def _hits(self, rng: random.Random, kind: FaultKind) -> bool:
+        if self._weather.calm or not self._plan.has(kind):
             return False
         return rng.random() < self._plan.rate * 3
 

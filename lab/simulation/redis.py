@@ -24,12 +24,16 @@ class MemoryLeases:
         held: dict[str, tuple[str, float]],
         is_away: Callable[[], bool] = lambda: False,
         *,
+        is_quiet: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = anyio.current_time,
         leased: Leased = lambda _node, _before: None,
         life: Life | None = None,
         careless: bool = False,
     ) -> None:
         self._held = held
         self._is_away = is_away
+        self._is_quiet = is_quiet
+        self._clock = clock
         self._leased = leased
         self._life = life
         self._careless = careless
@@ -41,7 +45,7 @@ class MemoryLeases:
         held = self._valid(node.name)
         if held and held != node.incarnation and not self._careless:
             return False
-        self._held[node.name] = (node.incarnation, anyio.current_time() + ttl_s)
+        self._held[node.name] = (node.incarnation, self._clock() + ttl_s)
         self._leased(node, held)
         return True
 
@@ -57,13 +61,14 @@ class MemoryLeases:
             del self._held[node.name]
 
     async def _travel(self, what: str) -> None:
-        await anyio.sleep(LATENCY_S)
+        if not self._is_quiet():
+            await anyio.sleep(LATENCY_S)
         if self._life is not None:
             await self._life.passes(f"before {what}")
 
     def _valid(self, name: str) -> str | None:
         incarnation, until = self._held.get(name, ("", 0.0))
-        return incarnation if until > anyio.current_time() else None
+        return incarnation if until > self._clock() else None
 
 
 class MemoryMarks:

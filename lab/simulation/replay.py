@@ -12,6 +12,7 @@ from actors.state import TicketState
 from actors.workflows import support
 from lab.simulation.decisions import must_fail
 from lab.simulation.letters import envelope
+from lab.simulation.operators import ever_dead
 from lab.simulation.rows import SendState, TicketRow
 from lab.simulation.telegram import SimulatedTelegram
 from lab.simulation.trace import Trace
@@ -54,7 +55,7 @@ def _check_ticket(world: World, row: TicketRow, trace: Trace) -> None:
     if [letter.seq for letter in letters] != list(range(1, len(letters) + 1)):
         trace.fail(SAME_STATE, "its inbox has gaps", row.id)
         return
-    dead = {letter.key for letter in world.dead_letters if letter.ticket_id == row.id}
+    dead = ever_dead(world, row.id)
     state = TicketState(
         ticket_id=row.id,
         former_ticket_id=row.former_ticket_id,
@@ -141,7 +142,7 @@ def _check_arrival(world: World, telegram: SimulatedTelegram, trace: Trace) -> N
         if not isinstance(letter.message, ClientWrote) or letter.handled_at is None:
             continue
         content = letter.message.content
-        dead = world.dead_letters.group("key", letter.key)
+        dead = letter.key in ever_dead(world, letter.ticket_id or TicketId(0))
         moved = world.inbox.find("key", f"moved:{letter.key}")
         known = (content.chat_id, content.message_id) in copied
         if not (known or dead or moved or _is_comment(world, letter.ticket_id, content.text)):

@@ -7,7 +7,8 @@ import anyio
 
 from lab.simulation.bugs import Bug
 from lab.simulation.clock import VirtualTime, run_virtually
-from lab.simulation.plan import Plan, draw
+from lab.simulation.network import Weather
+from lab.simulation.plan import AFTERMATH_S, Plan, draw
 from lab.simulation.replay import check_rest, unsettled
 from lab.simulation.stage import build, quiet
 from lab.simulation.trace import Trace, Violation
@@ -49,6 +50,15 @@ def play(plan: Plan, bugs: frozenset[Bug] = frozenset()) -> Outcome:
         return run_virtually(plan.seed, partial(_main, plan, bugs))
 
 
+async def _tides(plan: Plan, weather: Weather, time: VirtualTime) -> None:
+    """Says when nobody does anything."""
+    for begins, ends in plan.spells:
+        await anyio.sleep(begins - anyio.current_time())
+        weather.quiet = time.is_coarse = False
+        await anyio.sleep(ends + AFTERMATH_S - anyio.current_time())
+        weather.quiet = time.is_coarse = True
+
+
 async def _main(plan: Plan, bugs: frozenset[Bug], time: VirtualTime) -> Outcome:
     settled_s = 0.0
     async with anyio.create_task_group() as group:
@@ -58,11 +68,13 @@ async def _main(plan: Plan, bugs: frozenset[Bug], time: VirtualTime) -> Outcome:
             fleet.start(name)
         troubles = Troubles(plan, stage.weather, trace, fleet, world)
         group.start_soon(troubles.restart)
+        group.start_soon(_tides, plan, stage.weather, time)
         with anyio.move_on_after(plan.duration_s):
             async with anyio.create_task_group() as busy:
                 busy.start_soon(town.live)
                 busy.start_soon(troubles.come)
-        troubles.end()
+        await troubles.end()
+        stage.weather.quiet = time.is_coarse = False
         began = anyio.current_time()
         with anyio.move_on_after(SETTLES_WITHIN_S):
             while not town.is_quiet or any(unsettled(world)):  # noqa: ASYNC110 - it is looked at

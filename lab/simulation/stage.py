@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import anyio
 import structlog
 from anyio.abc import TaskGroup
 
@@ -49,13 +48,15 @@ def build(
     watch: Callable[[Life, str], object] = lambda _life, _what: None,
 ) -> Stage:
     """All parts, checked; the first broken promise cancels ``group``."""
-    trace = Trace(anyio.current_time)
+    trace = Trace(time.now)
     trace.stop = group.cancel_scope.cancel
     roster = tuple(_technician(number) for number in range(plan.technicians))
     configuration = Configuration(
         main_chat_id=MAIN_CHAT, technician_chats={each.id: each.chat_id for each in roster}
     )
-    world = World(configuration, hurry=plan.hurry, bugs=bugs)
+    world = World(
+        configuration, clock=plan.clock_of("database", time.now), hurry=plan.hurry, bugs=bugs
+    )
     weather = Weather()
     telegram = SimulatedTelegram(plan, weather, trace)
     checkers = Checkers(world, trace, is_calm=not plan.faults)

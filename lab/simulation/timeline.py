@@ -18,25 +18,25 @@ def timeline(trace: Trace, ticket: int, limit: int) -> list[str]:
     """The last lines about a ticket, and about nodes; all tickets' for 0."""
     lines = [
         f"{at:9.3f}  {who:<14}  {what}"
-        for entry in trace.entries
-        for at, who, what in _lines(entry, ticket)
+        for at, entry in trace.entries
+        for who, what in _lines(entry, ticket)
     ]
     if len(lines) <= limit:
         return lines
     return [f"… {len(lines) - limit} lines before", *lines[-limit:]]
 
 
-def _lines(entry: Note | Commit, ticket: int) -> Iterator[tuple[float, str, str]]:
+def _lines(entry: Note | Commit, ticket: int) -> Iterator[tuple[str, str]]:
     match entry:
         case Note():
             if entry.ticket in {0, ticket} or not ticket:
-                yield entry.at, entry.who, entry.what
+                yield entry.who, entry.what
         case Commit():
             for change in entry.changes:
                 told = _told(change)
                 if told is not None and (told[0] in {0, ticket} or not ticket):
                     number = f"#{told[0]} " if told[0] and not ticket else ""
-                    yield entry.at, entry.by, f"{entry.what}: {number}{told[1]}"
+                    yield entry.by, f"{entry.what}: {number}{told[1]}"
         case _:
             assert_never(entry)
 

@@ -33,7 +33,8 @@ class Trace:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.entries: list[Note | Commit] = []
+        self.entries: list[tuple[float, Note | Commit]] = []
+        """With the time of the run: a database's own clock may differ."""
         self.violation: Violation | None = None
         self.stop: Callable[[], object] = lambda: None
         self._clock = clock
@@ -45,11 +46,11 @@ class Trace:
 
     def note(self, who: str, what: str, ticket: int = 0) -> None:
         note = Note(self._clock(), who, what, ticket)
-        self.entries.append(note)
+        self.entries.append((note.at, note))
         self._feed(f"{note.at:.9f} {who} {what} {ticket}")
 
     def committed(self, commit: Commit) -> None:
-        self.entries.append(commit)
+        self.entries.append((self._clock(), commit))
         rows = " ".join(f"{change.table}:{change.key}" for change in commit.changes)
         self._feed(f"{commit.at:.9f} {commit.by} {commit.what} {rows}")
 

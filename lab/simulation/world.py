@@ -154,20 +154,32 @@ class World:
     @contextmanager
     def transaction(self, by: str, what: str) -> Iterator[None]:
         """All changes inside stand together, or none when it raises. Must not await inside."""
-        assert not self._journal, "transactions do not nest"
+        self.begin()
         try:
             yield
         except BaseException:
-            for change in reversed(self._journal):
-                self._tables[change.table].undo(change)
-            self._journal.clear()
+            self.undo()
             raise
+        self.commit(by, what)
+
+    def begin(self) -> None:
+        assert not self._journal, "transactions do not nest"
+
+    def undo(self) -> None:
+        """Takes back everything since :meth:`begin`."""
+        for change in reversed(self._journal):
+            self._tables[change.table].undo(change)
+        self._journal.clear()
+
+    def commit(self, by: str, what: str) -> None:
+        """Everything since :meth:`begin` stands; the watchers hear of it."""
+        if not self._journal:
+            return
         changes = list(self._journal)
         self._journal.clear()
-        if changes:
-            commit = Commit(by=by, what=what, at=self.now, changes=changes)
-            for watcher in self.watchers:
-                watcher.committed(commit)
+        commit = Commit(by=by, what=what, at=self.now, changes=changes)
+        for watcher in self.watchers:
+            watcher.committed(commit)
 
 
 class Link(Protocol):
@@ -212,7 +224,13 @@ class Session:
             Transient: The database is away; whether the work is done is not known.
         """
         await self.link.ask(what)
-        with self.world.transaction(self.by, what):
+        world = self.world
+        world.begin()  # not ``transaction``: this is where a run spends its time
+        try:
             result = work()
+        except BaseException:
+            world.undo()
+            raise
+        world.commit(self.by, what)
         await self.link.answer(what)
         return result

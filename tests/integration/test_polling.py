@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -147,11 +148,12 @@ async def test_while_postgres_is_away_the_same_updates_come_again_after_growing_
         await door.intake.accept_many(updates)
 
     numbers = write(lab, "a", "b")
+    patient_only_with_telegram = replace(QUICK, store_retry_max_s=0.05)
     with capture_logs() as logs:
-        async with polling(make_poller(lab, accept_at_last)):
+        async with polling(make_poller(lab, accept_at_last, patient_only_with_telegram)):
             await until(lambda: not feed(lab).pending)
     assert tries == [numbers] * 6
-    assert [log["wait_s"] for log in logs] == [0.01, 0.02, 0.04, 0.08, 0.12]
+    assert [log["wait_s"] for log in logs] == [0.01, 0.02, 0.04, 0.05, 0.05]
     assert await door.keys() == numbers
 
 

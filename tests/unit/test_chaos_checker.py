@@ -79,6 +79,16 @@ def test_a_later_message_before_an_earlier_one_is_out_of_order() -> None:
     assert verdict.violations == ("1 out of order",)
 
 
+def test_two_topics_of_one_chat_have_no_order_between_them() -> None:
+    """A ticket was closed between two words: the later one's topic may be the faster."""
+    anywhere = (Place(-100),)
+    words = [said(number, places=anywhere) for number in (1, 2, 3)]
+    later = shown(3, place=Place(-100, 6))
+    assert judge(History(said=words, shown=[shown(1), later, shown(2)])).is_ok
+    wrong = judge(History(said=words, shown=[shown(2), later, shown(1)]))
+    assert wrong.examples == ("out of order: c-7 1 behind 2 in -100",)
+
+
 def test_the_order_is_that_of_the_chat_and_not_of_the_history() -> None:
     first, second = shown(1), shown(2)
     assert judge(History(said=[said(1), said(2)], shown=[second, first])).is_ok

@@ -464,3 +464,21 @@ async def test_a_node_whose_turns_fail_takes_no_more_tickets(store: MemoryTicket
         runtime.look_for_orphans()
         await anyio.sleep(0.2)
         assert store.rows[orphan].epoch == 0
+
+
+async def test_a_ticket_that_is_handed_over_brings_what_it_has_to_send(
+    store: MemoryTickets,
+) -> None:
+    """Delivery looks everywhere then, and not for each message of a ticket that was here."""
+    lanes = Lanes()
+    async with running(store, lanes=lanes) as runtime:
+        ticket, looks = store.add(1), lanes.looks
+        store.put(ticket, TimerFired(name="x"))
+        runtime.look([ticket])
+        assert lanes.looks == looks + 1
+        await until(lambda: store.unhandled() == 0)
+        looks = lanes.looks
+        store.put(ticket, TimerFired(name="y"))
+        runtime.look([ticket])
+        await until(lambda: store.unhandled() == 0)
+        assert lanes.looks == looks
