@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from actors.ids import MessageId, TechnicianId
+from actors.ids import ChatId, MessageId, TechnicianId, ThreadId
 from actors.messages import Content
 from actors.places import Place
 
@@ -24,6 +24,16 @@ class Text:
     args: Mapping[str, str | int] = field(default_factory=dict)
 
 
+class Part(StrEnum):
+    """How much of a message one copy holds."""
+
+    WHOLE = "whole"
+    MEDIUM = "medium"
+    """Without its caption."""
+    WORDS = "words"
+    """The caption alone, as a text."""
+
+
 class KeyboardKind(StrEnum):
     TRIAGE = "triage"
     """One button per active technician, and close. Drawn for the staff in the main topic."""
@@ -33,6 +43,8 @@ class KeyboardKind(StrEnum):
     """1–5 for one question of the survey."""
     SKIP = "skip"
     """Skip the comment."""
+    RESEND = "resend"
+    """Send what waited for the client. Drawn for the staff in the main topic."""
     COMMENT = "comment"
     """Add a comment."""
 
@@ -79,7 +91,27 @@ class ReopenTopic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """Relay somebody's message. ``label`` says whose it is, where the reader could not tell."""
+    """Relay somebody's message. ``label`` says whose it is, where the reader could not tell.
+
+    Its author, in the place ``receipt``, is shown that it arrived. ``thread_id`` is the topic of
+    the client's private chat that it goes to, if that has any.
+    """
+
+    place: Place
+    content: Content
+    label: Text | None = None
+    receipt: Place | None = None
+    part: Part = Part.WHOLE
+    thread_id: ThreadId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditCopy:
+    """Change the copy of a message as its author changed the message; label as in :class:`Copy`.
+
+    Nothing where there is no copy. A copy that cannot be changed, because it holds other messages
+    too, gets the new words as an answer to it.
+    """
 
     place: Place
     content: Content
@@ -112,13 +144,19 @@ class ShowCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    """A message of the bot's own. ``tag`` lets a later :class:`Edit` find it again."""
+    """A message of the bot's own. ``tag`` lets a later :class:`Edit` find it again.
+
+    It answers ``reply_to``; with ``of_chat`` that is named as it stands there, as in
+    :class:`React`. ``thread_id`` as in :class:`Copy`.
+    """
 
     place: Place
     text: Text
     keyboard: Keyboard | None = None
     tag: str | None = None
     reply_to: MessageId | None = None
+    of_chat: ChatId | None = None
+    thread_id: ThreadId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +171,26 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class React:
-    """Put the bot's reaction on a message that somebody wrote in this place."""
+    """Put the bot's reaction on a message in this place; ``None`` takes it back.
+
+    A bot has one reaction for each message, so the newest stays. With ``of_chat`` the message is
+    named as it stands there, and the one meant is what stands for it here, if anything does.
+    """
 
     place: Place
     message_id: MessageId
-    emoji: str
+    emoji: str | None
+    of_chat: ChatId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Take what stands in this place for a message of ``of_chat`` away; ``by`` wanted it so."""
+
+    place: Place
+    of_chat: ChatId
+    message_id: MessageId
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +208,13 @@ type Effect = (
     | CloseTopic
     | ReopenTopic
     | Copy
+    | EditCopy
     | CopyHistory
     | ShowCard
     | Say
     | Edit
     | React
+    | Delete
     | AnswerPress
 )
 
@@ -169,13 +224,16 @@ EFFECT_TYPES: tuple[type[Effect], ...] = (
     CloseTopic,
     ReopenTopic,
     Copy,
+    EditCopy,
     CopyHistory,
     ShowCard,
     Say,
     Edit,
     React,
+    Delete,
     AnswerPress,
 )
 
 CARD_TAG = "card"
 SURVEY_TAG = "survey"
+RETURN_TAG = "return"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import get_args
 
 from actors.ids import ChatId, MessageId, Seq, TechnicianId, ThreadId, TicketId, UserId
 from actors.places import Place
@@ -76,11 +77,26 @@ _CAPTIONED = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The part of a message that a reply is about; ``position`` counts UTF-16 units."""
+
+    text: str
+    position: int = 0
+    entities: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """A message as it stands in the chat where it was written.
 
     ``text`` is the text or the caption, empty when there is none; ``entities`` are Telegram's own
-    ``MessageEntity`` objects for it, untouched (offsets count UTF-16 units).
+    ``MessageEntity`` objects for it, untouched (offsets count UTF-16 units). ``album`` names the
+    album (``media_group_id``) that the message is a part of.
+
+    ``reply_to`` is the message of the same chat that this one answers; ``origin`` is whose message
+    was forwarded, empty when that person's name is hidden, ``None`` for a message of the author's
+    own. ``file_id`` is what media can be sent anew with, by the same bot. ``protected``: its sender
+    does not want it passed on, so it is kept from being forwarded where it goes.
     """
 
     chat_id: ChatId
@@ -88,6 +104,12 @@ class Content:
     kind: ContentKind
     text: str = ""
     entities: tuple[Mapping[str, Json], ...] = ()
+    album: str | None = None
+    reply_to: MessageId | None = None
+    quote: Quote | None = None
+    origin: str | None = None
+    file_id: str | None = None
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +125,11 @@ class Press:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWrote:
-    """The client wrote in the private chat."""
+    """The client wrote in the private chat, perhaps in a topic of it."""
 
     author: Person
     content: Content
+    thread_id: ThreadId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +150,47 @@ class TechnicianWrote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edited:
+    """A message was changed where it was written; ``content`` is what it is now."""
+
+    author: Person
+    place: Place
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reacted:
+    """Somebody put a reaction on a message of ``place``, or (``None``) took it back."""
+
+    place: Place
+    chat_id: ChatId
+    message_id: MessageId
+    emoji: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRequested:
+    """``/delete`` as an answer to a message: the client shall not have it any more.
+
+    ``target_…`` is the original of what was answered, ``None`` when nothing of people's was.
+    """
+
+    by: Person
+    place: Place
+    message_id: MessageId
+    target_chat_id: ChatId | None = None
+    target_message_id: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HintAsked:
+    """``/edit``, which nobody needs: it is answered with what to do instead."""
+
+    place: Place
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssignRequested:
     """A button of the card was pressed.
 
@@ -141,11 +205,58 @@ class AssignRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseRequested:
-    """``/close`` or the close button, in the main topic or in a mirror topic."""
+    """``/close`` or the close button, in the main topic or in a mirror topic.
+
+    ``by_hand``: somebody closed the topic itself, with Telegram's own means.
+    """
 
     by: Person
     place: Place
     press: Press | None = None
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReopenRequested:
+    """Somebody opened the topic again by hand; ``latest`` is the client's newest ticket."""
+
+    by: Person
+    place: Place
+    latest: TicketId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLeft:
+    """The client blocked the bot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientReturned:
+    """The client let the bot in again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResendRequested:
+    """The staff want what waited for the client's return to be sent now."""
+
+    press: Press
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanRequested:
+    """``/ban`` or ``/unban`` in the main topic; it is in force already."""
+
+    by: Person
+    banned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicRenamed:
+    """Somebody gave the topic another name by hand."""
+
+    by: Person
+    place: Place
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +292,15 @@ class TopicOpened:
     place: Place
     chat_id: ChatId
     thread_id: ThreadId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """Delivery took a message out of the client's chat, or found that it was not there."""
+
+    by: str
+    chat_id: ChatId
+    message_id: MessageId
 
 
 class FailureReason(StrEnum):
@@ -227,31 +347,29 @@ type Message = (
     ClientWrote
     | StaffWrote
     | TechnicianWrote
+    | Edited
+    | Reacted
+    | DeleteRequested
+    | HintAsked
     | AssignRequested
     | CloseRequested
+    | ReopenRequested
+    | TopicRenamed
+    | ClientLeft
+    | ClientReturned
+    | ResendRequested
+    | BanRequested
     | ScoreGiven
     | CommentOffered
     | CommentSkipped
     | TopicOpened
+    | Deleted
     | DeliveryFailed
     | TimerFired
     | Unreadable
 )
 
-MESSAGE_TYPES: tuple[type[Message], ...] = (
-    ClientWrote,
-    StaffWrote,
-    TechnicianWrote,
-    AssignRequested,
-    CloseRequested,
-    ScoreGiven,
-    CommentOffered,
-    CommentSkipped,
-    TopicOpened,
-    DeliveryFailed,
-    TimerFired,
-    Unreadable,
-)
+MESSAGE_TYPES: tuple[type[Message], ...] = get_args(Message.__value__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

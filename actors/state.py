@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actors.ids import Seq, TechnicianId, TicketId
-from actors.messages import Person, Technician
+from actors.ids import Seq, TechnicianId, ThreadId, TicketId
+from actors.messages import Content, Person, Technician
 
 SNAPSHOT_VERSION = 1
 """Raised whenever a field changes its meaning; older snapshots are lifted on reading."""
@@ -21,7 +21,7 @@ class Status(StrEnum):
     WORK = "WORK"
     """A technician is assigned; the bridge client ↔ technician is open."""
     CLOSED = "CLOSED"
-    """Final. What the client writes next belongs to a new ticket."""
+    """What the client writes next belongs to a new ticket. Only the staff can open it again."""
 
     @property
     def is_open(self) -> bool:
@@ -31,7 +31,7 @@ class Status(StrEnum):
 MOVES: dict[Status, frozenset[Status]] = {
     Status.NEW: frozenset({Status.WORK, Status.CLOSED}),
     Status.WORK: frozenset({Status.WORK, Status.CLOSED}),
-    Status.CLOSED: frozenset(),
+    Status.CLOSED: frozenset({Status.NEW, Status.WORK}),
 }
 """The support workflow's allowed moves; ``WORK → WORK`` is a reassignment."""
 
@@ -77,6 +77,10 @@ class MirrorTopic:
     seen_seq: Seq
 
 
+UNSENT_MAX = 100
+"""Messages of a ticket that are kept for the client: more, and a snapshot gets heavy."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketState:
     """A ticket at rest.
@@ -96,6 +100,15 @@ class TicketState:
     mirrors: tuple[MirrorTopic, ...] = ()
     survey: Survey | None = None
     client_unreachable: bool = False
+    client_thread: ThreadId | None = None
+    """The topic of the private chat that the client wrote in last, if it has topics."""
+    unsent: tuple[Content, ...] = ()
+    """What the client could not get, oldest first; sent when the client is back and the staff ask.
+
+    At most ``UNSENT_MAX``: the oldest are left out then.
+    """
+    words: str = ""
+    """What the staff wrote behind the title of the topic."""
 
     @property
     def wants_comment(self) -> bool:

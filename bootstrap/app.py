@@ -27,6 +27,7 @@ from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus
 from bootstrap.watchdog import Watchdog, end_within
 from bot.delivery import Delivery
+from bot.watch import GroupWatch
 from bot.webhook_setup import remove_webhook, set_webhook
 from supervisor.node import Node
 from supervisor.runtime import Runtime
@@ -57,6 +58,7 @@ class Application:
     runtime: Runtime
     delivery: Delivery
     status: LiveStatus
+    watch: GroupWatch
 
 
 async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
@@ -111,6 +113,7 @@ async def started(
                 runtime=built.runtime,
                 delivery=built.delivery,
                 status=built.status,
+                watch=built.watch,
             )
             if stop_within_s is not None:
                 stack.callback(end_within(stop_within_s))
@@ -150,6 +153,8 @@ async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -
     await parts.start(group, "intake", built.intake.run)
     desk = partial(while_holding, node, Role.DESK, built.desk.run)
     ways_in = [await parts.start(group, "desk", desk)]
+    watch = partial(while_holding, node, Role.DESK, built.watch.run)
+    ways_in.append(await parts.start(group, "watch", watch))
     if built.sheet is not None:
         await parts.start(group, "sheet", built.sheet.run)
     web_closing = anyio.Event()

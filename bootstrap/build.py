@@ -1,8 +1,10 @@
 """All parts of a node, made known to each other; none of them runs yet."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, cast
 
@@ -17,28 +19,39 @@ from actors.ids import ChatId, UserId
 from actors.nodes import NodeIdentity, Role
 from actors.workflows import decide
 from actors.workflows.support import give_up
-from bootstrap.edges import Deferred, PressAnswerer
+from bootstrap.edges import (
+    Deferred,
+    PressAnswerer,
+    delivery_options,
+    follow_group,
+    watched_groups,
+)
 from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus
 from bot.api import Api
 from bot.calls import Calls
 from bot.delivery import Delivery, PaceOptions
 from bot.delivery.pace import Pace
+from bot.delivery.shared import SharedPace
 from bot.desk import create_dispatcher
 from bot.desk.worker import DeskWorker
+from bot.forms import BestForm
 from bot.intake import Intake
+from bot.meaning import Desk
 from bot.polling import Poller
 from bot.texts import Texts
-from bot.translate import Desk
+from bot.watch import GroupWatch
 from storage.cache import CachedDirectory, CachedRoster
 from storage.desk import DeskMail
 from storage.hints import RedisHints
 from storage.inbox import PostgresInbox
 from storage.leases import RedisLeases
+from storage.links import PostgresLinks
 from storage.locks import RedisPressLocks
 from storage.marks import RedisMarks
 from storage.nodes import PostgresNodes
 from storage.outbox import PostgresOutbox
+from storage.pacing import Lesson, RedisBuckets
 from storage.queries import TicketQueries
 from storage.redis import AnyRedis
 from storage.sheets import SheetsDirectory, SheetsOptions, TelegramDirectory
@@ -67,6 +80,7 @@ class Parts:
     delivery: Delivery
     intake: Intake
     desk: DeskWorker
+    watch: GroupWatch
     poller: Poller | None
     sheet: SheetsDirectory | None
     status: LiveStatus
@@ -97,7 +111,8 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     texts = Texts(settings.language)
     roster = await _roster(settings, engine, redis, tolerant)
     run = PresentRun(settings.node_name)
-    outbox = PostgresOutbox(engine, run)
+    outbox = PostgresOutbox(engine, run, receipts=settings.receipt_reactions == "on")
+    links = PostgresLinks(engine)
     queries = TicketQueries(engine)
     locks = RedisPressLocks(redis, tolerant)
     hints = RedisHints(redis, tolerant)
@@ -106,7 +121,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     sheet = _sheet(settings)
     delivery = Delivery(
         outbox=outbox,
-        call=api,
+        call=BestForm(api),
         calls=Calls(
             texts=texts,
             roster=roster,
@@ -114,11 +129,13 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
             if sheet is None
             else CachedDirectory(sheet, redis, tolerant),
             tags=outbox,
+            links=links,
         ),
-        pace=Pace(_pace_options(settings), anyio.current_time),
+        pace=_pace(settings, redis, tolerant, me.id, lambda: 1 / node.peers),
         marks=RedisMarks(redis, tolerant),
         presses=locks,
         mailroom=mailroom,
+        options=delivery_options(settings),
     )
     reporter = structlog.get_logger("supervisor")
     runtime = Runtime(
@@ -143,6 +160,14 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         roles=(Role.DESK,) if by_webhook else (Role.DESK, Role.POLLING),
     )
     admin_ids = frozenset(settings.admin_ids)
+    watch = GroupWatch(
+        call=api,
+        bot_id=UserId(me.id),
+        groups=watched_groups(settings),
+        admin_ids=[UserId(admin) for admin in sorted(settings.admin_ids)],
+        texts=texts,
+        follow=partial(follow_group, engine, roster),
+    )
     dispatcher = create_dispatcher(
         queries=queries,
         roster=roster,
@@ -156,6 +181,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
             data_ttl=FSM_TTL_S,
         ),
         tolerant=tolerant,
+        look_at_groups=watch.look,
     )
     desk = DeskWorker(DeskMail(engine), dispatcher, bot)
     intake = Intake(
@@ -167,6 +193,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         ),
         inbox=PostgresInbox(engine, main_chat_id),
         topics=PostgresTopicBook(engine),
+        messages=links,
         roster=roster,
         mailroom=mailroom,
         presses=PressAnswerer(api),
@@ -194,6 +221,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         delivery=delivery,
         intake=intake,
         desk=desk,
+        watch=watch,
         poller=poller,
         sheet=sheet,
         status=status,
@@ -229,6 +257,20 @@ def _sheet(settings: Settings) -> SheetsDirectory | None:
         return None
     creds = settings.sheets_creds.get_secret_value()
     return SheetsDirectory(SheetsOptions(creds=creds, sheet_id=settings.sheets_id))
+
+
+def _pace(
+    settings: Settings,
+    redis: AnyRedis,
+    tolerant: Tolerant,
+    bot_id: int,
+    share: Callable[[], float],
+) -> SharedPace:
+    options = _pace_options(settings)
+    learning = options.learning
+    lesson = Lesson(cut=learning.cut, least=learning.least, recovery_s=learning.recovery_s)
+    buckets = RedisBuckets(redis, tolerant, bot_id=bot_id, lesson=lesson)
+    return SharedPace(Pace(options, anyio.current_time, share), buckets)
 
 
 def _pace_options(settings: Settings) -> PaceOptions:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from bootstrap.cli_operators import dead, tickets
 from bootstrap.cli_shared import (
@@ -24,6 +25,9 @@ from bootstrap.cli_shared import (
     told,
 )
 from bootstrap.settings import load_settings, load_storage_settings
+
+FLOOD: Final = 200
+"""Messages of one who floods, if nobody says otherwise."""
 
 EPILOG: Final = """\b
 Exit codes: 0 all well, 1 failed, 2 wrong use or wrong settings, 130 interrupted.
@@ -150,23 +154,98 @@ def bench() -> None:
     "--messages", type=click.IntRange(min=1), default=5, show_default=True, help="Of each client."
 )
 @json_file_option
-def relay(*, clients: int, messages: int, json_file: Path | None) -> None:
+@click.option(
+    "--rate", type=click.IntRange(min=0), default=0, help="And then so many a second, evenly."
+)
+@click.option(
+    "--latency-ms", type=click.FloatRange(min=0), default=0.0, help="Of each copy at Telegram."
+)
+@click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--bare/--no-bare", default=True, help="Beside it, a relay that stores nothing.")
+def relay(
+    *,
+    clients: int,
+    messages: int,
+    json_file: Path | None,
+    rate: int,
+    latency_ms: float,
+    runs: int,
+    bare: bool,
+) -> None:
     """From a client's message received to its copy made: rate, times, lost, doubled, disordered."""
     lab = _lab("lab.bench", "bench")
     with told():
-        sys.exit(lab.relay(clients=clients, messages=messages, json_file=json_file))
+        sys.exit(
+            lab.relay(
+                clients=clients,
+                messages=messages,
+                json_file=json_file,
+                rate=rate,
+                latency_ms=latency_ms,
+                runs=runs,
+                bare=bare,
+            )
+        )
+
+
+@bench.command()
+@click.argument("scene", type=click.Choice(["limited", "flood", "storm"]))
+@click.option("--clients", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--messages",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Of each client; of the one who floods, 200 if not given.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    help="Telegram's limits times this; 6 shows in minutes what else takes an hour.",
+)
+@click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
+@json_file_option
+@click.pass_context
+def delivery(
+    context: click.Context,
+    *,
+    scene: str,
+    clients: int,
+    messages: int,
+    scale: float,
+    runs: int,
+    json_file: Path | None,
+) -> None:
+    """How well Telegram's limits are used, and its faults borne.
+
+    limited: all write at once under limits. flood: quiet clients beside one who floods.
+    storm: no limits, but a fifth of all calls fails in some way.
+    """
+    lab = _lab("lab.bench_delivery", "bench")
+    given = context.get_parameter_source("messages") is not ParameterSource.DEFAULT
+    with told():
+        match scene:
+            case "limited":
+                code = lab.limited(
+                    clients=clients, messages=messages, scale=scale, runs=runs, json_file=json_file
+                )
+            case "flood":
+                count = messages if given else FLOOD
+                code = lab.flood(
+                    clients=clients, flood=count, scale=scale, runs=runs, json_file=json_file
+                )
+            case _:
+                code = lab.storm(clients=clients, messages=messages, runs=runs, json_file=json_file)
+        sys.exit(code)
 
 
 @bench.command(epilog=example("topicdesk bench failover --clients 30 --polling"))
 @click.option("--nodes", type=click.IntRange(2, 9), default=3, show_default=True)
 @click.option("--clients", type=click.IntRange(1, 500), default=30, show_default=True)
 @click.option("--polling", is_flag=True, help="Updates by long polling instead of by webhook.")
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures there, too.",
-)
+@json_file_option
 def failover(*, nodes: int, clients: int, polling: bool, json_file: Path | None) -> None:
     """How long people wait when a node is killed, and when all are restarted in turn."""
     lab = _lab("lab.bench_failover", "bench")

@@ -1,17 +1,24 @@
 """Small adapters between parts that must not know each other."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import structlog
 from aiogram.exceptions import TelegramAPIError
 from aiogram.methods import AnswerCallbackQuery
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import Transient
+from actors.ids import ChatId
 from actors.messages import Envelope
 from actors.ports import Mailroom
+from bootstrap.settings import Settings
 from bot.api import Api
+from bot.delivery import DeliveryOptions
 from bot.intake import Intake, MalformedUpdate
 from bot.titles import cut
+from storage.cache import CachedRoster
+from storage.moves import move_chat
 from web.webhook import Refused, TryLater
 
 log = structlog.get_logger(__name__)
@@ -48,6 +55,28 @@ class PressAnswerer:
             await self._api(call)
         except (TelegramAPIError, OSError, TimeoutError) as error:
             log.warning("press_not_answered", error=type(error).__name__)
+
+
+def watched_groups(settings: Settings) -> dict[ChatId, str]:
+    """The groups, each with the setting that names it."""
+    groups = {ChatId(settings.main_group_id): "MAIN_GROUP_ID"}
+    for group in settings.tech_groups_mapping:
+        groups.setdefault(ChatId(group.chat_id), f"TECH_GROUPS_MAPPING, {group.name}")
+    return groups
+
+
+async def follow_group(engine: AsyncEngine, roster: CachedRoster, old: ChatId, new: ChatId) -> None:
+    """A group has another id: everything on record goes there from now on."""
+    moved = await move_chat(engine, old, new)
+    if moved:
+        log.warning("group_moved", old=old, new=new, rows=moved)
+        await roster.invalidate()
+
+
+def delivery_options(settings: Settings) -> DeliveryOptions:
+    """Titles are spaced because they cost what texts do: not where nothing costs anything."""
+    options = DeliveryOptions()
+    return options if settings.pace_group_per_min else replace(options, title_gap_s=0.0)
 
 
 class Deferred:

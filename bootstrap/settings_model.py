@@ -178,6 +178,7 @@ class Settings(StorageSettings):
     pace_private_per_s: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     pace_private_burst: int = Field(default=3, ge=1, le=100)
     pace_group_per_min: float = Field(default=20.0, ge=0, allow_inf_nan=False)
+    receipt_reactions: Annotated[Literal["on", "off"], _text(str.lower)] = "on"
 
     @field_validator("bot_token")
     @classmethod

@@ -1,27 +1,27 @@
 """Effects as Bot API calls: places become chats, texts become words, keyboards become buttons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import tzinfo
 from typing import Any, Protocol, assert_never
 
 from aiogram.methods import (
     AnswerCallbackQuery,
     CloseForumTopic,
-    CopyMessage,
+    CopyMessages,
     CreateForumTopic,
     EditForumTopic,
     EditMessageReplyMarkup,
     EditMessageText,
     ReopenForumTopic,
+    SendMediaGroup,
     SendMessage,
-    SetMessageReaction,
     TelegramMethod,
 )
 from aiogram.types import (
     ForumTopic,
     InlineKeyboardMarkup,
-    MessageEntity,
     MessageId,
-    ReactionTypeEmoji,
     ReplyParameters,
 )
 from aiogram.types import Message as TelegramMessage
@@ -31,7 +31,9 @@ from actors.effects import (
     CloseTopic,
     Copy,
     CopyHistory,
+    Delete,
     Edit,
+    EditCopy,
     Keyboard,
     OpenTopic,
     React,
@@ -42,19 +44,18 @@ from actors.effects import (
 )
 from actors.ids import MessageId as OurMessageId
 from actors.ids import ThreadId, TicketId
-from actors.messages import ContentKind, Json
 from actors.places import Place, PlaceKind
-from actors.ports import Address, Directory, Made, OutboxRow
+from actors.ports import Address, Directory, Made, MessageBook, OutboxRow
 from bot.cards import card_text
+from bot.joining import joined
 from bot.keyboards import draw
+from bot.relay import TEXT_UNITS_MAX, Relay
 from bot.roster import Roster
 from bot.texts import Texts
-from bot.titles import cut, title, utf16_length
+from bot.titles import cut, title
 
-TEXT_UNITS_MAX = 4096
-CAPTION_UNITS_MAX = 1024
 ANSWER_UNITS_MAX = 200
-"""Telegram's limits, in UTF-16 units."""
+"""Telegram's limit, in UTF-16 units."""
 
 
 class Tags(Protocol):
@@ -64,11 +65,22 @@ class Tags(Protocol):
 class Calls:
     """Renders rows of the outbox. Asks only what answers from memory, cache or our database."""
 
-    def __init__(self, *, texts: Texts, roster: Roster, directory: Directory, tags: Tags) -> None:
+    def __init__(
+        self,
+        *,
+        texts: Texts,
+        roster: Roster,
+        directory: Directory,
+        tags: Tags,
+        links: MessageBook,
+        zone: tzinfo | None = None,
+    ) -> None:
         self._texts = texts
         self._roster = roster
         self._directory = directory
         self._tags = tags
+        self._relay = Relay(texts=texts, links=links)
+        self._zone = zone
 
     async def render(self, row: OutboxRow) -> TelegramMethod[Any] | None:
         """The call for a row, ``None`` when there is nothing to do (no message to edit)."""
@@ -77,6 +89,8 @@ class Calls:
             return self._answer(effect, row)
         assert row.address is not None, row
         address = row.address
+        if isinstance(effect, Copy | Say) and effect.thread_id is not None:
+            address = replace(address, thread_id=effect.thread_id)
         match effect:
             case OpenTopic():
                 return CreateForumTopic(
@@ -93,7 +107,9 @@ class Calls:
             case ReopenTopic():
                 return ReopenForumTopic(chat_id=address.chat_id, message_thread_id=_thread(address))
             case Copy():
-                return copy_call(effect, address, self._label(effect))
+                return await self._relay.copy(effect, row, address)
+            case EditCopy():
+                return await self._relay.edit(effect, row, address)
             case ShowCard():
                 return await self._card(effect, row, address)
             case Say():
@@ -101,15 +117,30 @@ class Calls:
             case Edit():
                 return await self._edit(effect, row, address)
             case React():
-                return SetMessageReaction(
-                    chat_id=address.chat_id,
-                    message_id=effect.message_id,
-                    reaction=[ReactionTypeEmoji(emoji=effect.emoji)],
-                )
+                return await self._relay.react(effect, row, address)
+            case Delete():
+                return await self._relay.delete(effect, row, address)
             case CopyHistory():
                 raise AssertionError("history is expanded by the commit")
             case _:
                 assert_never(effect)
+
+    async def album(self, rows: Sequence[OutboxRow]) -> CopyMessages | SendMediaGroup:
+        """All of an album at once, so that it stays one; its parts come in their order."""
+        return await self._relay.album(rows)
+
+    def join(self, rows: Sequence[OutboxRow]) -> SendMessage:
+        """One message of several texts; :func:`bot.joining.joinable` has said that they fit."""
+        address, effect = rows[0].address, rows[0].effect
+        assert address is not None, rows[0]
+        assert isinstance(effect, Copy), rows[0]
+        text, entities = joined(rows, self._label(effect), self._zone)
+        return SendMessage(
+            chat_id=address.chat_id,
+            message_thread_id=address.thread_id,
+            text=text,
+            entities=entities,
+        )
 
     def _answer(self, effect: AnswerPress, row: OutboxRow) -> AnswerCallbackQuery:
         words = None
@@ -130,11 +161,16 @@ class Calls:
             reply_markup=await self._buttons(effect.keyboard, row, None),
         )
 
-    async def _say(self, effect: Say, row: OutboxRow, address: Address) -> SendMessage:
+    async def _say(self, effect: Say, row: OutboxRow, address: Address) -> SendMessage | None:
         language = _language(effect.place, row)
+        reply_to = effect.reply_to
+        if reply_to is not None and effect.of_chat is not None:
+            reply_to = await self._relay.here(row, effect.of_chat, reply_to, address)
+            if reply_to is None:
+                return None  # what it is about is not read here
         reply = None
-        if effect.reply_to is not None:
-            reply = ReplyParameters(message_id=effect.reply_to, allow_sending_without_reply=True)
+        if reply_to is not None:
+            reply = ReplyParameters(message_id=reply_to, allow_sending_without_reply=True)
         return SendMessage(
             chat_id=address.chat_id,
             message_thread_id=address.thread_id,
@@ -171,41 +207,6 @@ class Calls:
 
     def _label(self, effect: Copy) -> str | None:
         return None if effect.label is None else self._texts.render(effect.label)
-
-
-def copy_call(effect: Copy, address: Address, label: str | None) -> CopyMessage | SendMessage:
-    """Relays a message; a label goes into its text or caption where it fits, else it is left out.
-
-    The message itself always arrives whole: what cannot carry the label is copied without it.
-    """
-    content = effect.content
-    plain = CopyMessage(
-        chat_id=address.chat_id,
-        message_thread_id=address.thread_id,
-        from_chat_id=content.chat_id,
-        message_id=content.message_id,
-    )
-    if label is None:
-        return plain
-    head = f"{label}\n" if content.text else label
-    words = head + content.text
-    entities = shifted(content.entities, utf16_length(head))
-    if content.kind is ContentKind.TEXT and utf16_length(words) <= TEXT_UNITS_MAX:
-        return SendMessage(
-            chat_id=address.chat_id,
-            message_thread_id=address.thread_id,
-            text=words,
-            entities=entities,
-        )
-    if content.kind.takes_caption and utf16_length(words) <= CAPTION_UNITS_MAX:
-        return plain.model_copy(update={"caption": words, "caption_entities": entities})
-    return plain
-
-
-def shifted(entities: Sequence[Mapping[str, Json]], units: int) -> list[MessageEntity]:
-    """The entities moved behind a text of so many UTF-16 units."""
-    moved = [MessageEntity.model_validate(dict(entity)) for entity in entities]
-    return [entity.model_copy(update={"offset": entity.offset + units}) for entity in moved]
 
 
 def made(answer: object) -> Made:

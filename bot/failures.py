@@ -28,7 +28,9 @@ from actors.effects import (
     AnswerPress,
     CloseTopic,
     Copy,
+    Delete,
     Edit,
+    EditCopy,
     OpenTopic,
     React,
     RenameTopic,
@@ -77,11 +79,15 @@ _NOTHING_TO_DO = (
     "message is not modified",
     "topic_not_modified",
     "message to edit not found",
+    "message to delete not found",
     "message can't be edited",
     "message_id_invalid",
     "query is too old",
     "reaction_invalid",
 )
+_BOOKKEEPING = (RenameTopic, CloseTopic, ReopenTopic, Edit, EditCopy, React, Delete)
+"""Effects that say nothing new by themselves."""
+
 _RIGHTS = ("not enough rights", "have no rights", "need administrator rights", "admin_required")
 """The bot is in the group, but may not do this."""
 
@@ -168,12 +174,12 @@ def _refused(detail: str, row: OutboxRow) -> Failure:
     def says(texts: tuple[str, ...]) -> bool:
         return any(text in words for text in texts)
 
-    bookkeeping = isinstance(row.effect, RenameTopic | CloseTopic | ReopenTopic | Edit | React)
+    bookkeeping = isinstance(row.effect, _BOOKKEEPING)
     if isinstance(row.effect, AnswerPress) or (bookkeeping and says(_NOTHING_TO_DO)):
         return Failure(verdict=Verdict.REACHED, detail=detail)
     if says(_TOPIC_GONE):
         # A title, a closing or a reaction is no reason to make a topic anew.
-        vain = isinstance(row.effect, RenameTopic | CloseTopic | React | Edit)
+        vain = bookkeeping and not isinstance(row.effect, ReopenTopic)
         return Failure(verdict=Verdict.REACHED if vain else Verdict.TOPIC_LOST, detail=detail)
     if isinstance(row.effect, Copy) and says(_SOURCE_GONE):
         return _final(FailureReason.SOURCE_GONE, detail)

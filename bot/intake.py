@@ -13,22 +13,25 @@ from pydantic import ValidationError
 
 from actors.effects import Text
 from actors.errors import Transient
+from actors.ids import TicketId, UserId
 from actors.messages import Technician
-from actors.ports import Inbox, Incoming, Mailroom, Route, Stored, ToDesk, TopicBook
+from actors.ports import (
+    Inbox,
+    Incoming,
+    Mailroom,
+    MessageBook,
+    Route,
+    Stored,
+    ToDesk,
+    TopicAddress,
+    TopicBook,
+)
 from bot.grouped import Grouped
+from bot.marks import message_of
+from bot.meaning import Accept, Desk, Ignored, Lookups, Refused, Translation
 from bot.roster import Roster
 from bot.texts import Texts
-from bot.translate import (
-    Accept,
-    Desk,
-    Ignored,
-    Lookups,
-    Refused,
-    Translation,
-    ticket_of_button,
-    topic_of,
-    translate,
-)
+from bot.translate import ticket_of_button, topic_of, translate
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +89,7 @@ class Intake:
         desk: Desk,
         inbox: Inbox,
         topics: TopicBook,
+        messages: MessageBook,
         roster: Roster,
         mailroom: Mailroom,
         presses: PressAnswers,
@@ -97,6 +101,7 @@ class Intake:
         self._desk = desk
         self._inbox = inbox
         self._topics = topics
+        self._messages = messages
         self._roster = roster
         self._mailroom = mailroom
         self._presses = presses
@@ -136,13 +141,14 @@ class Intake:
             Transient: It could not be stored now; the sender must come again.
         """
         incoming = await self._understand(parse(body))
-        if incoming is None:
+        if not incoming:
             return
         if self._waiting >= self._options.queue_max:
             raise Transient("too many updates are waiting", retry_after_s=1)
         self._waiting += 1
         try:
-            await self._storing(incoming)
+            for each in incoming:
+                await self._storing(each)
         finally:
             self._waiting -= 1
 
@@ -153,13 +159,14 @@ class Intake:
             Transient: None is known to be stored; the offset must not be confirmed.
         """
         understood = [await self._understand(_checked(update)) for update in updates]
-        incoming = [each for each in understood if each is not None]
+        incoming = [each for all_of_it in understood for each in all_of_it]
         if incoming:
             await self._store(incoming)
 
     # --- understanding ----------------------------------------------------------------------
 
-    async def _understand(self, raw: dict[str, Any]) -> Incoming | None:
+    async def _understand(self, raw: dict[str, Any]) -> list[Incoming]:
+        """What is to be stored of an update, in its order; mostly one message, or none."""
         update_id = raw["update_id"]
         with structlog.contextvars.bound_contextvars(update_id=update_id):
             translation = await self._translate(raw)
@@ -167,16 +174,19 @@ class Intake:
                 case Ignored():
                     self._counts["ignored"] += 1
                     log.debug("update_ignored", why=str(translation))
-                    return None
+                    return []
                 case Refused():
                     self._counts["refused"] += 1
                     log.warning("press_refused", why=translation.why)
                     await self._answer(translation)
-                    return None
+                    return []
                 case _:
                     if not await self._may_press(raw):
-                        return None
-                    return self._incoming(raw, translation.route, translation.message)
+                        return []
+                    found = [self._incoming(raw, translation.route, translation.message)]
+                    if translation.also is not None:
+                        found.append(self._incoming(raw, *translation.also, part=":also"))
+                    return found
 
     async def _translate(self, raw: dict[str, Any]) -> Translation:
         """The update's meaning; what cannot be read goes to the desk, which keeps it with why."""
@@ -188,12 +198,25 @@ class Intake:
             return Accept(route=ToDesk(), message=None)
         topic = topic_of(update)
         ticket = ticket_of_button(update)
+        message = message_of(update)
+        found = None if topic is None else await self._topics.find_topic(*topic)
         known = Lookups(
-            topic=None if topic is None else await self._topics.find_topic(*topic),
+            topic=found,
             client_of_ticket=None if ticket is None else await self._topics.client_of(ticket),
             technicians={} if ticket is None else await self._technicians(),
+            message=None if message is None else await self._messages.find(*message),
+            latest_ticket=await self._latest(update, found),
         )
         return translate(update, raw, self._desk, known)
+
+    async def _latest(self, update: Update, topic: TopicAddress | None) -> TicketId | None:
+        """The newest ticket of the client who left or whose topic was opened again."""
+        change, message = update.my_chat_member, update.message
+        if change is not None and change.chat.type == "private":
+            return await self._topics.ticket_of(UserId(change.chat.id))
+        if topic is None or message is None or message.forum_topic_reopened is None:
+            return None
+        return await self._topics.latest_ticket(topic.ticket_id)
 
     async def _technicians(self) -> dict[int, Technician]:
         return {technician.id: technician for technician in await self._roster.active()}
@@ -215,8 +238,10 @@ class Intake:
         text = self._texts.render(refused.text, refused.language)
         await self._presses.answer(refused.callback_id, text, alert=True)
 
-    def _incoming(self, raw: dict[str, Any], route: Route, message: Any) -> Incoming:
-        key = f"tg:{self._desk.bot_id}:{raw['update_id']}"
+    def _incoming(
+        self, raw: dict[str, Any], route: Route, message: Any, *, part: str = ""
+    ) -> Incoming:
+        key = f"tg:{self._desk.bot_id}:{raw['update_id']}{part}"
         return Incoming(key=key, route=route, message=message, raw=raw)
 
     # --- storing ----------------------------------------------------------------------------

@@ -53,12 +53,17 @@ class SkipData(CallbackData, prefix="sk"):
     ticket: Positive
 
 
+class ResendData(CallbackData, prefix="re"):
+    ticket: Positive
+
+
 TICKET_DATA: tuple[type[CallbackData], ...] = (
     AssignData,
     CloseData,
     ScoreData,
     CommentData,
     SkipData,
+    ResendData,
 )
 
 
@@ -92,6 +97,8 @@ def draw(
             ]
         case KeyboardKind.SKIP:
             rows = [[button("button-skip", SkipData(ticket=ticket_id))]]
+        case KeyboardKind.RESEND:
+            rows = [[button("button-resend", ResendData(ticket=ticket_id))]]
         case KeyboardKind.COMMENT:
             rows = [[button("button-comment", CommentData(ticket=ticket_id))]]
         case _:

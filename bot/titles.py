@@ -12,7 +12,11 @@ TITLE_LENGTH_MAX = 128
 TECHNICIAN_LENGTH_MAX = 64
 """In UTF-16 units: with status and number the rest of the title, so that these always fit."""
 
-_NAME, _TECHNICIAN = "client", "technician"
+WORDS_LENGTH_MAX = 40
+"""For what the staff wrote behind a title, in UTF-16 units."""
+
+_NAME, _TECHNICIAN, _WORDS = "client", "technician", "words"
+"""Titles that were stored before there were words have none."""
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
@@ -23,10 +27,12 @@ def title(text: Text, texts: Texts) -> str:
     right-to-left letters is isolated, so that it cannot turn the rest of the line around.
     """
     name = clean_name(str(text.args.get(_NAME, "")))
+    words = cut(clean_name(str(text.args.get(_WORDS, ""))), WORDS_LENGTH_MAX)
+    behind = f" · {_isolated(words)}" if words else ""
     technician = cut(clean_name(str(text.args.get(_TECHNICIAN, ""))), TECHNICIAN_LENGTH_MAX)
     while True:
         args = {**text.args, _NAME: _isolated(name), _TECHNICIAN: _isolated(technician)}
-        rendered = clean_title(texts.render(Text(key=text.key, args=args)))
+        rendered = clean_title(texts.render(Text(key=text.key, args=args)) + behind)
         excess = utf16_length(rendered) - TITLE_LENGTH_MAX
         if excess <= 0 or not name:
             return cut(rendered, TITLE_LENGTH_MAX)

@@ -1,99 +1,68 @@
 """What an update means: pure, given who is who and whose topic it came from."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from aiogram.types import CallbackQuery, Message, Update
 
 from actors.effects import Text
-from actors.ids import ChatId, ThreadId, TicketId, UserId
+from actors.ids import ChatId, MessageId, ThreadId, TicketId
 from actors.messages import (
     AssignRequested,
+    BanRequested,
     ClientWrote,
     CloseRequested,
     CommentOffered,
     CommentSkipped,
     ContentKind,
+    HintAsked,
     Press,
+    ResendRequested,
     ScoreGiven,
     StaffWrote,
-    Technician,
     TechnicianWrote,
 )
 from actors.messages import Message as TicketMessage
 from actors.places import MAIN, PlaceKind
-from actors.ports import Route, ToClient, ToDesk, TopicAddress, ToTicket
-from bot.contents import content_of, kind_of
-from bot.keyboards import TICKET_DATA, AssignData, CloseData, CommentData, ScoreData, SkipData
+from actors.ports import ToClient, ToDesk, ToTicket
+from bot.command import command_of
+from bot.contents import content_of, kind_of, private_topic
+from bot.keyboards import (
+    TICKET_DATA,
+    AssignData,
+    CloseData,
+    CommentData,
+    ResendData,
+    ScoreData,
+    SkipData,
+)
+from bot.marks import (
+    DELETE_COMMAND,
+    EDIT_COMMAND,
+    delete_asked,
+    edited,
+    membership,
+    reacted,
+    topic_changed,
+)
+from bot.meaning import Accept, Desk, Ignored, Lookups, Refused, Translation
 from bot.people import author_of, person_of
-
-_COMMAND = re.compile(r"/(?P<name>[a-zA-Z0-9_]{1,32})(?:@(?P<bot>\w+))?(?:\s|$)")
 
 DESK_COMMANDS = frozenset({"techs", "tickets", "find", "ticket", "cancel", "help"})
 """Commands of the administrators and the staff."""
+
+BAN_COMMAND = "ban"
+BAN_COMMANDS = frozenset({BAN_COMMAND, "unban"})
+"""Of the staff, in the main topic of a client's ticket."""
 
 NOTE_COMMAND = "note"
 CLOSE_COMMAND = "close"
 START_COMMAND = "start"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Who is who: the bot's user name, the main group and the groups of the technicians."""
-
-    bot_id: UserId
-    bot_username: str
-    main_chat_id: ChatId
-    admin_ids: frozenset[UserId]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accept:
-    """To be stored."""
-
-    route: Route
-    message: TicketMessage | None
-
-
-class Ignored(StrEnum):
-    """Why an update is not stored: there is nothing in it for anybody."""
-
-    OWN = "own doing"
-    BOT = "another bot"
-    SERVICE = "service message"
-    COMMAND = "command"
-    OUTSIDE = "not a ticket's topic"
-    KIND = "kind of update"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A button that must not act: forged, stale or out of place. Answered and logged."""
-
-    callback_id: str
-    text: Text
-    why: str
-    language: str | None
-
-
-type Translation = Accept | Ignored | Refused
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookups:
-    """What had to be asked for before an update can be understood."""
-
-    topic: TopicAddress | None = None
-    client_of_ticket: UserId | None = None
-    technicians: Mapping[int, Technician]
-
-
 def topic_of(update: Update) -> tuple[ChatId, ThreadId] | None:
     """The forum topic that an update came from, if any; the General topic is none."""
-    message = update.message
+    message = update.message or update.edited_message
     if message is None and update.callback_query is not None:
         pressed = update.callback_query.message
         message = pressed if isinstance(pressed, Message) else None
@@ -112,10 +81,14 @@ def translate(update: Update, raw: Mapping[str, Any], desk: Desk, known: Lookups
     """The meaning of one validated update. ``raw`` is the same update as Telegram sent it."""
     if update.message is not None:
         return _message(update.message, raw.get("message", {}), desk, known)
+    if update.edited_message is not None:
+        return edited(update.edited_message, raw.get("edited_message", {}), desk, known)
+    if update.message_reaction is not None:
+        return reacted(update.message_reaction, known)
     if update.callback_query is not None:
         return _press(update.callback_query, known)
     if update.my_chat_member is not None:
-        return Accept(route=ToDesk(), message=None)
+        return membership(update.my_chat_member, known)
     return Ignored.KIND
 
 
@@ -130,7 +103,7 @@ def _message(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translat
         return Ignored.BOT
     kind = kind_of(message)
     if kind is None:
-        return Ignored.SERVICE
+        return topic_changed(message, author, known)
     command = command_of(message, desk)
     if message.chat.type == "private":
         if command is not None:
@@ -140,7 +113,7 @@ def _message(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translat
         content = content_of(message, kind, raw)
         return Accept(
             route=ToClient(client=author, is_text=kind is ContentKind.TEXT),
-            message=ClientWrote(author=author, content=content),
+            message=ClientWrote(author=author, content=content, thread_id=private_topic(message)),
         )
     if command in DESK_COMMANDS:
         return Accept(route=ToDesk(), message=None)
@@ -154,6 +127,14 @@ def _message(message: Message, raw: Any, desk: Desk, known: Lookups) -> Translat
     to_ticket = ToTicket(ticket_id=topic.ticket_id)
     if command == CLOSE_COMMAND:
         return Accept(route=to_ticket, message=CloseRequested(by=author, place=topic.place))
+    if command in BAN_COMMANDS and topic.place == MAIN:
+        ban = BanRequested(by=author, banned=command == BAN_COMMAND)
+        return Accept(route=ToDesk(), message=None, also=(to_ticket, ban))
+    if command == DELETE_COMMAND:
+        return delete_asked(message, author, topic, known)
+    if command == EDIT_COMMAND:
+        hint = HintAsked(place=topic.place, message_id=MessageId(message.message_id))
+        return Accept(route=to_ticket, message=hint)
     if command is not None and command != NOTE_COMMAND:
         return Ignored.COMMAND
     content = content_of(message, kind, raw)
@@ -174,25 +155,10 @@ def _answers_desk(message: Message, desk: Desk) -> bool:
     return by_us and message.chat.id == desk.main_chat_id and message.text is not None
 
 
-def command_of(message: Message, desk: Desk) -> str | None:
-    """The command that a text begins with, in lower case; ``""`` when it is another bot's.
-
-    In a group, ``/close@other_bot`` is none of our business, but it is not for the client either.
-    """
-    text = message.text if message.text is not None else message.caption
-    match = _COMMAND.match(text or "")
-    if match is None:
-        return None
-    addressed = match["bot"]
-    if addressed is not None and addressed.lower() != desk.bot_username.lower():
-        return ""
-    return match["name"].lower()
-
-
 # --- buttons --------------------------------------------------------------------------------
 
 
-type TicketData = AssignData | CloseData | ScoreData | CommentData | SkipData
+type TicketData = AssignData | CloseData | ResendData | ScoreData | CommentData | SkipData
 
 
 def _data_of(query: CallbackQuery) -> TicketData | None:
@@ -213,7 +179,7 @@ def _press(query: CallbackQuery, known: Lookups) -> Translation:
     press = Press(callback_id=query.id, by=person_of(query.from_user))
     route = ToTicket(ticket_id=TicketId(data.ticket))
     match data:
-        case AssignData() | CloseData():
+        case AssignData() | CloseData() | ResendData():
             topic = known.topic
             if topic is None or topic.ticket_id != data.ticket:
                 return _refused(query, "forged-press", "not in a topic of this ticket")
@@ -221,7 +187,9 @@ def _press(query: CallbackQuery, known: Lookups) -> Translation:
                 message = CloseRequested(by=press.by, place=topic.place, press=press)
                 return Accept(route=route, message=message)
             if topic.place.kind is not PlaceKind.MAIN or topic.place != MAIN:
-                return _refused(query, "forged-press", "assigning outside the main topic")
+                return _refused(query, "forged-press", "not in the main topic")
+            if isinstance(data, ResendData):
+                return Accept(route=route, message=ResendRequested(press=press))
             technician = known.technicians.get(data.technician)
             if technician is None:
                 return _refused(query, "stale-press", "the technician is not active")

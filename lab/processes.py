@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,9 +32,19 @@ class DidNotStart(TopicdeskError):
 
 
 class BotProcess:
-    """``topicdesk run`` with the given settings. An async context manager; may be started again."""
+    """``topicdesk run`` with the given settings. An async context manager; may be started again.
 
-    def __init__(self, settings: Mapping[str, str], *, log_file: Path) -> None:
+    ``module`` is another program to run in its stead, such as one to compare it with.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        *,
+        log_file: Path,
+        module: Sequence[str] = ("bootstrap", "run", "--env-file", os.devnull),
+    ) -> None:
+        self._module = tuple(module)
         self._settings = settings
         self._log_file = log_file
         self._process: Process | None = None
@@ -70,7 +80,7 @@ class BotProcess:
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         with self._log_file.open("ab") as output:
             self._process = await anyio.open_process(
-                [sys.executable, "-m", "bootstrap", "run", "--env-file", os.devnull],
+                [sys.executable, "-m", *self._module],
                 env={**environment, **self._settings},
                 stdin=None,
                 stdout=output,

@@ -68,12 +68,24 @@ _OUTBOX = """
             UNION ALL
             SELECT w.ticket_id, w.cause_seq, w.lane, w.place, 'Copy',
                    jsonb_build_object('type', 'Copy', 'place', CAST(w.effect AS jsonb) -> 'place',
-                                      'content', e.payload -> 'content',
+                                      'content', coalesce(newest.content, e.payload -> 'content'),
                                       'label', e.payload -> 'label'),
                    NULL, w.n, e.id
             FROM wanted w JOIN events e
               ON e.ticket_id = w.ticket_id AND e.action = 'said' AND e.seq > w.after
-            WHERE w.after IS NOT NULL
+            LEFT JOIN LATERAL (
+                SELECT c.payload -> 'content' AS content FROM events c
+                WHERE c.ticket_id = w.ticket_id AND c.action = 'edited' AND c.seq > e.seq
+                  AND c.payload #> '{content,chat_id}' = e.payload #> '{content,chat_id}'
+                  AND c.payload #> '{content,message_id}' = e.payload #> '{content,message_id}'
+                ORDER BY c.id DESC LIMIT 1
+            ) AS newest ON true
+            WHERE w.after IS NOT NULL AND NOT EXISTS (
+                SELECT FROM events g
+                WHERE g.ticket_id = w.ticket_id AND g.action = 'deleted'
+                  AND g.payload -> 'chat_id' = e.payload #> '{content,chat_id}'
+                  AND g.payload -> 'message_id' = e.payload #> '{content,message_id}'
+            )
         ) AS everything ORDER BY n, part
         RETURNING ticket_id, lane
     )"""

@@ -51,22 +51,32 @@ class PostgresInbox:
             i.route.client.id: i.route.client for i in batch if isinstance(i.route, ToClient)
         }
         chosen: dict[UserId, TicketId] = {}
+        banned: set[UserId] = set()
         known: set[str] = set()
         current: dict[UserId, lanes.Current] = {}
         if clients:
-            await lanes.lock_clients(connection, clients)
+            banned = await lanes.lock_clients(connection, clients)
             known = await lanes.known_keys(connection, [i.key for i in batch])
             current = await lanes.current_tickets(connection, list(clients))
             homeless: dict[UserId, TicketId | None] = {}
             for incoming in batch:
                 route = incoming.route
                 if isinstance(route, ToClient) and incoming.key not in known:
+                    if route.client.id in banned:
+                        continue
                     client = route.client.id
-                    if client not in homeless and _home(route, current.get(client)) is None:
+                    if (
+                        route.opens
+                        and client not in homeless
+                        and _home(route, current.get(client)) is None
+                    ):
                         latest = current.get(client)
                         homeless[client] = None if latest is None else latest.latest_id
             chosen = await lanes.create_tickets(connection, self._main_chat_id, homeless)
-        return [self._ticket(incoming, known, current, chosen) for incoming in batch]
+        return [
+            None if _is_from(incoming, banned) else self._ticket(incoming, known, current, chosen)
+            for incoming in batch
+        ]
 
     def _ticket(
         self,
@@ -79,8 +89,10 @@ class PostgresInbox:
             case ToClient(client=client) as route:
                 if incoming.key in known:
                     return None
+                if not route.opens and client.id in made:
+                    return made[client.id]
                 home = _home(route, current.get(client.id))
-                return made[client.id] if home is None else home
+                return made.get(client.id) if home is None else home
             case ToTicket(ticket_id=ticket_id):
                 return ticket_id
             case ToDesk():
@@ -89,9 +101,17 @@ class PostgresInbox:
                 assert_never(incoming.route)
 
 
+def _is_from(incoming: Incoming, clients: set[UserId]) -> bool:
+    """Whether one of these clients wrote it: what the banned write reaches no ticket."""
+    route = incoming.route
+    return isinstance(route, ToClient) and route.client.id in clients
+
+
 def _home(route: ToClient, current: lanes.Current | None) -> TicketId | None:
     """The existing ticket that a client's message belongs to, ``None`` when it opens a new one."""
     if current is None:
         return None
+    if not route.opens:
+        return current.latest_id
     stays = current.is_open or current.moves_on or (current.wants_comment and route.is_text)
     return current.ticket_id if stays else None

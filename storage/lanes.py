@@ -53,6 +53,7 @@ _UPSERT_CLIENTS = text("""
     ON CONFLICT (tg_id) DO UPDATE SET
         username = EXCLUDED.username, full_name = EXCLUDED.full_name,
         language_code = EXCLUDED.language_code, last_seen = now(), blocked = false
+    RETURNING tg_id, banned
 """)
 
 _CURRENT = text("""
@@ -112,8 +113,13 @@ async def known_keys(connection: AsyncConnection, keys: Sequence[str]) -> set[st
     return set((await connection.execute(_KNOWN, {"keys": list(keys)})).scalars())
 
 
-async def lock_clients(connection: AsyncConnection, clients: Mapping[UserId, Person]) -> None:
-    """Locks the clients' rows, making or refreshing them: their routing is now ours alone."""
+async def lock_clients(
+    connection: AsyncConnection, clients: Mapping[UserId, Person]
+) -> set[UserId]:
+    """Locks the clients' rows, making or refreshing them: their routing is now ours alone.
+
+    Returns those who are banned.
+    """
     people = [clients[client_id] for client_id in sorted(clients)]
     values = {
         "ids": [int(person.id) for person in people],
@@ -121,7 +127,8 @@ async def lock_clients(connection: AsyncConnection, clients: Mapping[UserId, Per
         "names": [clean(person.name) for person in people],
         "languages": [_clean(person.language) for person in people],
     }
-    await connection.execute(_UPSERT_CLIENTS, values)
+    rows = await connection.execute(_UPSERT_CLIENTS, values)
+    return {UserId(row.tg_id) for row in rows if row.banned}
 
 
 async def current_tickets(

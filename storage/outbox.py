@@ -8,9 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.effects import Copy, OpenTopic
+from actors.effects import Copy, Delete, OpenTopic
 from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
-from actors.messages import DeliveryFailed, Envelope, FailureReason, Person, TopicOpened
+from actors.messages import Deleted, DeliveryFailed, Envelope, FailureReason, Person, TopicOpened
 from actors.nodes import NodeIdentity
 from actors.places import Place, PlaceKind
 from actors.ports import (
@@ -28,6 +28,7 @@ from storage.codec import clean, decode_effect
 from storage.nodes import LIVES
 from storage.outbox_topics import lose_topic, remember_topic
 from storage.postgres import transaction, unit
+from storage.receipts import give_receipts
 
 PRESS_LIFE_S = 150
 """How long Telegram waits for the answer to a button press."""
@@ -147,7 +148,11 @@ class Backlog:
 class PostgresOutbox:
     """Implements :class:`actors.ports.Outbox` for the present run of one node."""
 
-    def __init__(self, engine: AsyncEngine, node: Callable[[], NodeIdentity]) -> None:
+    def __init__(
+        self, engine: AsyncEngine, node: Callable[[], NodeIdentity], *, receipts: bool = False
+    ) -> None:
+        """``receipts``: whoever wrote to the client sees a reaction when it has arrived."""
+        self._receipts = receipts
         self._engine = engine
         self._node = node
 
@@ -216,7 +221,7 @@ class PostgresOutbox:
         async with transaction(self._engine) as connection:
             letters = [letter for s in settlements if (letter := _report(s)) is not None]
             fresh = await lanes.post(connection, letters) if letters else {}
-            await connection.execute(_SETTLE, _columns(settlements))
+            settled = set((await connection.execute(_SETTLE, _columns(settlements))).scalars())
             for settlement in settlements:
                 if isinstance(settlement, TopicLost):
                     await lose_topic(connection, settlement)
@@ -225,6 +230,8 @@ class PostgresOutbox:
             links = _links(settlements)
             if links["outbox_ids"]:
                 await connection.execute(_LINK, links)
+            if self._receipts:
+                await give_receipts(connection, settlements, settled)
         return [envelope for envelope in fresh.values() if envelope is not None]
 
     async def tagged(self, ticket_id: TicketId, place: Place, tag: str) -> MessageId | None:
@@ -298,6 +305,16 @@ def _report(settlement: Settlement) -> lanes.Letter | None:
                 ticket_id=row.ticket_id,
                 message=TopicOpened(
                     place=row.effect.place, chat_id=row.address.chat_id, thread_id=thread_id
+                ),
+            )
+        case Sent() if isinstance(row.effect, Delete):
+            return lanes.Letter(
+                key=f"sent:{row.id}:deleted",
+                ticket_id=row.ticket_id,
+                message=Deleted(
+                    by=row.effect.by,
+                    chat_id=row.effect.of_chat,
+                    message_id=row.effect.message_id,
                 ),
             )
         case Undeliverable(reason=reason, detail=detail):

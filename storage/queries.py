@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from actors.ids import TicketId, UserId
+from actors.ids import ChatId, ThreadId, TicketId, UserId
 from actors.state import Status
 from storage.postgres import transaction, unit
 
@@ -90,6 +90,12 @@ _COUNTS = text("""
            (SELECT count(*) FROM dead_letters) AS dead_letters
 """)
 
+_SET_BANNED = text("""
+    UPDATE users SET banned = :banned WHERE tg_id = (
+        SELECT t.client_tg_id FROM topics p JOIN tickets t ON t.id = p.ticket_id
+        WHERE p.chat_id = :chat AND p.thread_id = :thread
+    )
+""")
 _SET_BLOCKED = text("UPDATE users SET blocked = :blocked WHERE tg_id = :user")
 
 
@@ -208,6 +214,15 @@ class TicketQueries:
         async def work(connection: AsyncConnection) -> bool:
             values = {"user": user_id, "blocked": blocked}
             return bool((await connection.execute(_SET_BLOCKED, values)).rowcount)
+
+        return await self._ask(work)
+
+    async def set_banned(self, chat_id: ChatId, thread_id: ThreadId, *, banned: bool) -> bool:
+        """Bans the client of the ticket that has this topic, or lets them in again."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            values = {"chat": chat_id, "thread": thread_id, "banned": banned}
+            return bool((await connection.execute(_SET_BANNED, values)).rowcount)
 
         return await self._ask(work)
 

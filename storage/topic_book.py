@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.ids import ChatId, ThreadId, TicketId, UserId
@@ -11,6 +11,11 @@ from actors.places import Place
 from actors.ports import TopicAddress
 from storage.models import Ticket, Topic
 from storage.postgres import transaction, unit
+
+_LATEST = text("""
+    SELECT max(t.id) FROM tickets t
+    WHERE t.client_tg_id = (SELECT client_tg_id FROM tickets WHERE id = :ticket)
+""")
 
 REMEMBERED_MAX = 50_000
 """Topics and tickets kept in memory, some 200 bytes each; the least used one leaves."""
@@ -58,6 +63,26 @@ class PostgresTopicBook:
             if found is not None:
                 self._clients.put(ticket_id, found)
         return found
+
+    async def latest_ticket(self, ticket_id: TicketId) -> TicketId | None:
+        async def work() -> int | None:
+            async with transaction(self._engine) as connection:
+                found: int | None = (
+                    await connection.execute(_LATEST, {"ticket": ticket_id})
+                ).scalar()
+                return found
+
+        found = await unit(work)
+        return None if found is None else TicketId(found)
+
+    async def ticket_of(self, client: UserId) -> TicketId | None:
+        async def work() -> int | None:
+            query = select(func.max(Ticket.id)).where(Ticket.client_tg_id == client)
+            async with transaction(self._engine) as connection:
+                return (await connection.execute(query)).scalar()
+
+        found = await unit(work)
+        return None if found is None else TicketId(found)
 
     async def _read_topic(self, chat_id: ChatId, thread_id: ThreadId) -> TopicAddress | None:
         query = select(Topic.ticket_id, Topic.place).where(

@@ -104,6 +104,11 @@ class Node:
         """How late the loop woke up last. Seconds."""
         return self._lag_s
 
+    @property
+    def peers(self) -> int:
+        """Nodes that live as far as this one knows, itself included."""
+        return 1 + len(self._others)
+
     def holds(self, role: Role) -> bool:
         return role in self._roles and self._state is NodeState.SERVING
 

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from actors import survey
-from actors.decision import Actor, Decision, Event
+from actors.decision import Actor, CancelTimer, Decision, Event
 from actors.effects import (
     CARD_TAG,
+    SURVEY_TAG,
     AnswerPress,
     CloseTopic,
     CopyHistory,
@@ -20,10 +21,17 @@ from actors.effects import (
     Text,
 )
 from actors.ids import Seq
-from actors.messages import AssignRequested, CloseRequested, Json, Technician
-from actors.places import MAIN, mirror
+from actors.messages import (
+    AssignRequested,
+    CloseRequested,
+    Json,
+    ReopenRequested,
+    Technician,
+    TopicRenamed,
+)
+from actors.places import CLIENT, MAIN, mirror
 from actors.state import MOVES, MirrorTopic, Status, TicketState
-from actors.titles import title
+from actors.titles import own_words, title
 from actors.workflows.phrases import answer, not_yours, reply, triage
 
 
@@ -115,9 +123,13 @@ def _entering(
 def close(state: TicketState, message: CloseRequested) -> Decision:
     press, by, technician = message.press, message.by, state.technician
     if state.status is Status.CLOSED:
+        if message.by_hand:
+            return Decision(state=state)
         return reply(state, message, Text(key="press-already-closed"))
     theirs = technician is not None and message.place == mirror(technician.id)
     if message.place != MAIN and not theirs:
+        if message.by_hand:
+            return Decision(state=state)
         return reply(state, message, not_yours(technician))
     state = _moved(state, Status.CLOSED)
     state, question, timer = survey.offer(state)
@@ -143,6 +155,53 @@ def close(state: TicketState, message: CloseRequested) -> Decision:
     actor = Actor.STAFF if message.place == MAIN else Actor.TECH
     event = Event(actor=actor, action="closed", payload={"by": by.name})
     return Decision(state=state, events=(event,), effects=tuple(effects), timers=(timer,))
+
+
+def reopen(state: TicketState, message: ReopenRequested) -> Decision:
+    """The ticket goes on where it was, unless the client has a newer one by now."""
+    technician, here = state.technician, message.place
+    places = [MAIN] if technician is None else [MAIN, mirror(technician.id)]
+    if state.status is not Status.CLOSED or here not in places:
+        return Decision(state=state)
+    if message.latest != state.ticket_id:
+        newer = Text(key="not-reopened", args={"ticket": message.latest})
+        return Decision(state=state, effects=(Say(place=here, text=newer), CloseTopic(place=here)))
+    status = Status.NEW if technician is None else Status.WORK
+    state = _moved(state, status, survey=None)
+    told = Text(key="reopened-by", args={"by": message.by.name})
+    again = Text(key="survey-reopened", args={"ticket": state.ticket_id})
+    effects: list[Effect] = [Edit(place=CLIENT, tag=SURVEY_TAG, text=again)]
+    for place in places:
+        buttons = triage(state) if place == MAIN else Keyboard(kind=KeyboardKind.MIRROR)
+        effects += [
+            ReopenTopic(place=place),
+            Say(place=place, text=told),
+            Edit(place=place, tag=CARD_TAG, keyboard=buttons),
+            RenameTopic(place=place, title=title(state)),
+        ]
+    actor = Actor.STAFF if here == MAIN else Actor.TECH
+    return Decision(
+        state=state,
+        events=(Event(actor=actor, action="reopened", payload={"by": message.by.name}),),
+        effects=tuple(effects),
+        timers=(CancelTimer(name=survey.TIMER),),
+    )
+
+
+def renamed(state: TicketState, message: TopicRenamed) -> Decision:
+    """The words of the staff stay behind our part of the title, in all topics."""
+    words = own_words(state, message.name)
+    state = replace(state, words=words)
+    places = [MAIN] if state.technician is None else [MAIN, mirror(state.technician.id)]
+    if message.place not in places:
+        places.append(message.place)
+    payload: dict[str, Json] = {"by": message.by.name, "words": words}
+    actor = Actor.STAFF if message.place == MAIN else Actor.TECH
+    return Decision(
+        state=state,
+        events=(Event(actor=actor, action="renamed", payload=payload),),
+        effects=tuple(RenameTopic(place=place, title=title(state)) for place in places),
+    )
 
 
 def _moved(state: TicketState, status: Status, **changes: object) -> TicketState:

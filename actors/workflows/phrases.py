@@ -1,7 +1,9 @@
 """Answers and notices that several parts of a workflow give."""
 
+from dataclasses import replace
+
 from actors.decision import Actor, Decision, Event
-from actors.effects import AnswerPress, Keyboard, KeyboardKind, React, Say, Text
+from actors.effects import AnswerPress, Copy, Keyboard, KeyboardKind, Part, React, Say, Text
 from actors.ids import MessageId
 from actors.messages import CloseRequested, Content, FailureReason, Json, Press, Technician
 from actors.notes import Aside, called
@@ -10,6 +12,20 @@ from actors.state import TicketState
 
 NOTED_EMOJI = "✍"
 """Put on an aside, so that its author sees that it stayed inside (one of Telegram's reactions)."""
+
+
+CAPTION_UNITS_MAX = 1024
+"""A bot's caption, in UTF-16 units. Some people may write longer ones."""
+
+
+def copies(copy: Copy) -> tuple[Copy, ...]:
+    """A copy, in two parts where its caption is longer than a bot may write."""
+    content = copy.content
+    units = len(content.text.encode("utf-16-le")) // 2
+    if not content.kind.takes_caption or units <= CAPTION_UNITS_MAX:
+        return (copy,)
+    medium = replace(copy, part=Part.MEDIUM, content=replace(content, album=None))
+    return medium, replace(copy, part=Part.WORDS, receipt=None)
 
 
 def triage(state: TicketState) -> Keyboard:

@@ -6,7 +6,7 @@ from actors.decision import Actor, Decision, Event
 from actors.effects import Effect, Say, Text
 from actors.messages import Content, DeliveryFailed, FailureReason, Json, TopicOpened
 from actors.places import CLIENT, MAIN, Place, mirror
-from actors.state import TicketState
+from actors.state import UNSENT_MAX, TicketState
 from actors.workflows.phrases import cannot_deliver, undelivered
 
 
@@ -34,9 +34,15 @@ def delivery_failed(state: TicketState, message: DeliveryFailed) -> Decision:
         content=message.content,
     )
     effects: tuple[Effect, ...] = ()
+    gone = message.reason is FailureReason.CLIENT_BLOCKED
+    if gone and message.place == CLIENT and message.content is not None:
+        state = replace(state, unsent=(*state.unsent, message.content)[-UNSENT_MAX:])
     if message.reason is FailureReason.CLIENT_BLOCKED and not state.client_unreachable:
         state = replace(state, client_unreachable=True)
         effects = (Say(place=MAIN, text=Text(key="client-unreachable")),)
+    elif message.effect == "Delete":
+        failed = Text(key="delete-failed", args={"detail": message.detail})
+        effects = (Say(place=MAIN, text=failed),)
     elif message.content is not None:
         effects = _copy_failed(state, message, message.content)
     elif message.place != MAIN and message.reason is not FailureReason.CLIENT_BLOCKED:
@@ -47,7 +53,7 @@ def delivery_failed(state: TicketState, message: DeliveryFailed) -> Decision:
 def _copy_failed(
     state: TicketState, message: DeliveryFailed, content: Content
 ) -> tuple[Effect, ...]:
-    source = _place_of(state, content)
+    source = place_of(state, content)
     if message.place == MAIN and source == CLIENT:
         told = undelivered(MAIN, message.reason, message.detail)
         return cannot_deliver(CLIENT, content), told
@@ -57,7 +63,7 @@ def _copy_failed(
     return (undelivered(message.place, message.reason, message.detail, reader=reader),)
 
 
-def _place_of(state: TicketState, content: Content) -> Place:
+def place_of(state: TicketState, content: Content) -> Place:
     """Where a message was written, by its chat; a technician's group holds no main topic."""
     if int(content.chat_id) == int(state.client.id):
         return CLIENT

@@ -9,29 +9,43 @@ from actors.effects import Copy, Effect, OpenTopic, Say, ShowCard, Text
 from actors.errors import Poison
 from actors.messages import (
     AssignRequested,
+    BanRequested,
+    ClientLeft,
+    ClientReturned,
     ClientWrote,
     CloseRequested,
     CommentOffered,
     CommentSkipped,
     ContentKind,
+    Deleted,
+    DeleteRequested,
     DeliveryFailed,
+    Edited,
     Envelope,
     FailureReason,
+    HintAsked,
+    Reacted,
+    ReopenRequested,
+    ResendRequested,
     ScoreGiven,
     StaffWrote,
     TechnicianWrote,
     TimerFired,
     TopicOpened,
+    TopicRenamed,
     Unreadable,
 )
 from actors.notes import aside
 from actors.places import CLIENT, MAIN, mirror
 from actors.state import Status, TicketState
 from actors.titles import title
-from actors.workflows.course import assign, close
+from actors.workflows import absence
+from actors.workflows.bridge import delete_requested, deleted, edited, hint_asked, reacted
+from actors.workflows.course import assign, close, renamed, reopen
 from actors.workflows.phrases import (
     aside_event,
     cannot_deliver,
+    copies,
     not_sent,
     not_yours,
     noted,
@@ -48,6 +62,24 @@ def decide(state: TicketState, envelope: Envelope) -> Decision:
     Raises:
         Poison: The message cannot be read at all.
     """
+    return _in_thread(_decided(state, envelope))
+
+
+def _in_thread(decision: Decision) -> Decision:
+    """What goes to the client goes to the topic that the client wrote in last."""
+    thread = decision.state.client_thread
+    if thread is None:
+        return decision
+    effects = tuple(
+        replace(effect, thread_id=thread)
+        if isinstance(effect, Copy | Say) and effect.place == CLIENT
+        else effect
+        for effect in decision.effects
+    )
+    return replace(decision, effects=effects)
+
+
+def _decided(state: TicketState, envelope: Envelope) -> Decision:
     message = envelope.message
     match message:
         case ClientWrote():
@@ -56,10 +88,32 @@ def decide(state: TicketState, envelope: Envelope) -> Decision:
             return _staff_wrote(state, message)
         case TechnicianWrote():
             return _technician_wrote(state, message)
+        case Edited():
+            return edited(state, message)
+        case Reacted():
+            return reacted(state, message)
+        case DeleteRequested():
+            return delete_requested(state, message)
+        case Deleted():
+            return deleted(state, message)
+        case HintAsked():
+            return hint_asked(state, message)
         case AssignRequested():
             return assign(state, message, envelope.seq)
         case CloseRequested():
             return close(state, message)
+        case ReopenRequested():
+            return reopen(state, message)
+        case ClientLeft():
+            return absence.left(state)
+        case ClientReturned():
+            return absence.returned(state)
+        case ResendRequested():
+            return absence.resend(state, message)
+        case BanRequested():
+            return absence.banned(state, message)
+        case TopicRenamed():
+            return renamed(state, message)
         case ScoreGiven():
             return survey.scored(state, message.press, message.question, message.score)
         case CommentOffered():
@@ -97,24 +151,35 @@ def _client_wrote(state: TicketState, message: ClientWrote) -> Decision:
             return survey.commented(state, content.text)
         return Decision(state=state, reroute=True)
     first = not state.opened
-    state = replace(state, client=message.author, opened=True, client_unreachable=False)
+    back = absence.returned(state)
+    state = replace(
+        back.state,
+        client=message.author,
+        opened=True,
+        client_thread=message.thread_id,
+    )
     opening, receipt = _opening(state) if first else ((), ())
     if content.kind is ContentKind.UNSUPPORTED:
         return Decision(
             state=state,
-            events=(refused(Actor.CLIENT, content),),
+            events=(*back.events, refused(Actor.CLIENT, content)),
             effects=(
                 *opening,
+                *back.effects,
                 undelivered(MAIN, FailureReason.UNCOPYABLE, ""),
                 *receipt,
                 cannot_deliver(CLIENT, content),
             ),
         )
-    copies = [Copy(place=MAIN, content=content)]
+    relayed = [*copies(Copy(place=MAIN, content=content))]
     if state.technician is not None:
-        copies.append(Copy(place=mirror(state.technician.id), content=content))
+        relayed += copies(Copy(place=mirror(state.technician.id), content=content))
     said = Event(actor=Actor.CLIENT, action=SAID, content=content)
-    return Decision(state=state, events=(said,), effects=(*opening, *copies, *receipt))
+    return Decision(
+        state=state,
+        events=(*back.events, said),
+        effects=(*opening, *back.effects, *relayed, *receipt),
+    )
 
 
 def _opening(state: TicketState) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
@@ -149,9 +214,9 @@ def _staff_wrote(state: TicketState, message: StaffWrote) -> Decision:
             effects=(cannot_deliver(MAIN, content),),
         )
     label = Text(key="label-staff", args={"name": author.name})
-    copies = [Copy(place=CLIENT, content=content)]
+    relayed = [*copies(Copy(place=CLIENT, content=content, receipt=MAIN))]
     if state.technician is not None:
-        copies.append(Copy(place=mirror(state.technician.id), content=content, label=label))
+        relayed += copies(Copy(place=mirror(state.technician.id), content=content, label=label))
     said = Event(
         actor=Actor.STAFF,
         action=SAID,
@@ -159,7 +224,7 @@ def _staff_wrote(state: TicketState, message: StaffWrote) -> Decision:
         content=content,
         label=label,
     )
-    return Decision(state=state, events=(said,), effects=tuple(copies))
+    return Decision(state=state, events=(said,), effects=tuple(relayed))
 
 
 def _technician_wrote(state: TicketState, message: TechnicianWrote) -> Decision:
@@ -176,7 +241,7 @@ def _technician_wrote(state: TicketState, message: TechnicianWrote) -> Decision:
         return Decision(
             state=state,
             events=(aside_event(Actor.TECH, kept, content, author.name),),
-            effects=(noted(here, content), Copy(place=MAIN, content=content, label=label)),
+            effects=(noted(here, content), *copies(Copy(place=MAIN, content=content, label=label))),
         )
     if content.kind is ContentKind.UNSUPPORTED:
         return Decision(
@@ -193,7 +258,7 @@ def _technician_wrote(state: TicketState, message: TechnicianWrote) -> Decision:
         label=label,
     )
     effects = (
-        Copy(place=CLIENT, content=content),
-        Copy(place=MAIN, content=content, label=label),
+        *copies(Copy(place=CLIENT, content=content, receipt=here)),
+        *copies(Copy(place=MAIN, content=content, label=label)),
     )
     return Decision(state=state, events=(said,), effects=effects)

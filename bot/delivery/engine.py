@@ -1,17 +1,17 @@
-"""Delivery: takes rows from the outbox, makes their calls, records what came of each."""
+"""Delivery: takes rows from the outbox, lane by lane, as fast as Telegram's budgets allow."""
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import structlog
 from aiogram.methods import TelegramMethod
 from anyio.abc import TaskGroup, TaskStatus
 
-from actors.effects import AnswerPress, OpenTopic, RenameTopic
+from actors.effects import RenameTopic
 from actors.errors import Transient
 from actors.ids import TicketId
-from actors.messages import FailureReason
 from actors.ports import (
     Made,
     Mailroom,
@@ -20,46 +20,27 @@ from actors.ports import (
     Postponed,
     Sent,
     Settlement,
-    Superseded,
     TopicLost,
-    Undeliverable,
 )
-from bot.calls import Calls, made
+from bot.calls import Calls
+from bot.delivery.batches import Batch, choose
+from bot.delivery.calling import Caller, NotOurs, PressRelease, SentMarks, backoff
 from bot.delivery.lanes import Lane, Lanes
 from bot.delivery.options import DeliveryOptions
-from bot.delivery.pace import Pace
+from bot.delivery.pace import Pacing
+from bot.delivery.priority import Priority
+from bot.delivery.shares import Shares
 from bot.delivery.stats import Counters, DeliveryStats, snapshot
-from bot.failures import Failure, Verdict, classify
 from bot.grouped import Grouped
 
 log = structlog.get_logger(__name__)
 
 
-class SentMarks(Protocol):
-    """Remembers for two hours which rows were sent, should their record be lost in a crash.
-
-    Never raises: without Redis it remembers nothing, and an uncertain row is sent once more.
-    """
-
-    async def mark(self, sent: Mapping[str, Made]) -> None: ...
-
-    async def find(self, mark: str) -> Made | None: ...
-
-
-class PressRelease(Protocol):
-    async def release(self, callback_id: str) -> None:
-        """The press has been answered; the same button may be pressed again."""
-
-
-class _NotOurs(Exception):
-    """Another run owns the ticket now, or has started this row: it is not sent from here."""
-
-
 class Delivery:
     """Implements :class:`actors.ports.DeliveryHints`; run :meth:`run` in a task group.
 
-    Inside a lane one row at a time, each recorded before the next begins; between lanes as much at
-    once as the pace allows. A row is marked before its call, so after a crash exactly those rows
+    Inside a lane one call at a time, recorded before the next begins; between lanes as much at
+    once as the pace allows. Rows are marked before their call, so after a crash exactly those rows
     are uncertain whose call was under way.
     """
 
@@ -69,7 +50,7 @@ class Delivery:
         outbox: Outbox,
         call: Callable[[TelegramMethod[Any]], Awaitable[Any]],
         calls: Calls,
-        pace: Pace,
+        pace: Pacing,
         marks: SentMarks,
         presses: PressRelease,
         mailroom: Mailroom,
@@ -78,14 +59,13 @@ class Delivery:
     ) -> None:
         self._options = options or DeliveryOptions()
         self._outbox = outbox
-        self._call = call
-        self._calls = calls
         self._pace = pace
         self._marks = marks
-        self._presses = presses
         self._mailroom = mailroom
         self._clock = clock
-        self._lanes = Lanes()
+        self._lanes = Lanes(clock, crowded_s=self._options.crowded_s)
+        self._shares = Shares(self._options.shares, pace.window, clock)
+        self._titled: OrderedDict[str, float] = OrderedDict()
         self._counters = Counters()
         self._work = anyio.Event()
         self._read = anyio.Event()
@@ -94,12 +74,24 @@ class Delivery:
         self._ended = anyio.Event()
         self._next_look = clock()
         self._serving: dict[str, TicketId] = {}
-        self._not_ours: set[int] = set()
+        self._started: set[int] = set()
         group = self._options.group_max
-        self._starting: Grouped[OutboxRow] = Grouped(self._start, group)
-        self._marking: Grouped[tuple[str, Made]] = Grouped(self._mark, group)
-        self._settling: Grouped[Settlement] = Grouped(self._settle, group)
+        self._starting: Grouped[tuple[OutboxRow, ...]] = Grouped(self._start, group)
+        self._marking: Grouped[Mapping[str, Made]] = Grouped(self._mark, group)
+        self._settling: Grouped[tuple[Settlement, ...]] = Grouped(self._settle, group)
         self._recorders = (self._starting, self._marking, self._settling)
+        self._caller = Caller(
+            call=call,
+            calls=calls,
+            pace=pace,
+            marks=marks,
+            presses=presses,
+            start=self._start_batch,
+            mark=self._marking,
+            options=self._options,
+            counters=self._counters,
+            clock=clock,
+        )
 
     # --- from outside -----------------------------------------------------------------------
 
@@ -164,7 +156,7 @@ class Delivery:
         for recorder in self._recorders:
             recorder.close()
 
-    # --- what is next -----------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------
 
     async def _read_announced(self) -> None:
         """Reads announced lanes at once, and all of them now and then: a hint may be lost."""
@@ -175,9 +167,7 @@ class Delivery:
                 if self._clock() >= self._next_look:
                     self._next_look = self._clock() + options.poll_interval_s
                     await self._look(None, 1, options.lanes_max)
-                names = self._lanes.to_read(options.rows_max // options.rows_per_lane)
-                if names:
-                    await self._look(names, options.rows_per_lane, options.rows_max)
+                if await self._look_at_named():
                     continue
             except Transient:
                 await anyio.sleep(options.transient_wait_s)
@@ -189,6 +179,18 @@ class Delivery:
             with anyio.move_on_after(max(0.0, self._next_look - self._clock())):
                 await self._read.wait()
 
+    async def _look_at_named(self) -> bool:
+        """Reads lanes that asked for it, if any: most of them a little, crowded ones far."""
+        found = False
+        options = self._options
+        for per_lane, deep in ((options.rows_per_lane, False), (options.joined_max, True)):
+            limit = max(1, options.rows_max // per_lane)
+            names = self._lanes.to_read(limit, deep=deep)
+            if names:
+                await self._look(names, per_lane, options.rows_max)
+                found = True
+        return found
+
     async def _look(self, names: Sequence[str] | None, per_lane: int, limit: int) -> None:
         """Reads lanes (all for ``None``), unless a call of theirs ends meanwhile."""
         self._lanes.begin_reading()
@@ -196,34 +198,68 @@ class Delivery:
         self._lanes.fill(names or (), rows, per_lane=per_lane)
         self._work.set()
 
+    # --- what is next -----------------------------------------------------------------------
+
     async def _dispatch(self, calls: TaskGroup) -> None:
         """Starts the call of the lane that is next, as soon as pace and bound allow."""
+        most = self._options.in_flight_max
         while not self._draining:
             self._work = anyio.Event()
-            if self._counters.in_flight >= self._options.in_flight_max:
+            if self._counters.in_flight >= most + self._options.press_reserve:
                 await self._work.wait()  # for a call to end, whatever lane's time has come
                 continue
-            lane = self._lanes.pop(self._clock())
+            lane = self._lanes.pop(presses_only=self._counters.in_flight >= most)
+            if self._lanes.take_awoken():
+                self._read.set()
             if lane is None:
                 await self._wait_for_work()
                 continue
-            if _may_be_outdated(lane) and self._lanes.look_again(lane):
-                self._read.set()  # a newer title may be among what was announced
-                continue
-            wait = self._reserve(lane)
-            if wait > 0:
-                self._lanes.set_aside(lane, self._clock() + wait)
+            batch = await self._allowed(lane)
+            if batch is None:
                 continue
             lane.busy = True
             self._counters.in_flight += 1
-            calls.start_soon(self._serve, lane, name=f"lane {lane.name}")
+            calls.start_soon(self._serve, lane, batch, name=f"lane {lane.name}")
 
-    def _reserve(self, lane: Lane) -> float:
-        """Takes what the head costs of the budgets, or says how long to wait. Seconds."""
-        address = lane.rows[0].address
-        if address is None or lane.unrecorded is not None or _is_superseded(lane):
-            return 0.0
-        return self._pace.reserve(address.chat_id)
+    async def _allowed(self, lane: Lane) -> Batch | None:
+        """What the lane sends now, budgets taken; ``None`` when it waits or is read again."""
+        chat_id = lane.chat_id
+        if lane.unrecorded or chat_id is None:
+            return Batch(rows=(lane.rows[0],))
+        terms = self._shares.terms(lane.name, chat_id)
+        join = terms.is_flood or self._lanes.is_crowded(lane)
+        batch = choose(tuple(lane.rows), join=join, alone=lane.alone > 0)
+        if batch.may_grow and self._lanes.look_again(lane, deep=not batch.is_title):
+            self._read.set()
+            return None
+        if batch.needless:
+            return batch
+        now = self._clock()
+        not_before = max(terms.not_before, self._not_before(lane, batch))
+        if not_before > now:
+            self._lanes.set_aside(lane, not_before, may_yield=not terms.is_flood)
+            return None
+        keep = terms.keep
+        if lane.priority >= Priority.DECORATION:
+            keep = max(keep, self._shares.decoration().keep)
+        hold = await self._pace.ask(chat_id, batch.cost, keep)
+        if hold is None:
+            self._shares.took(lane.name, chat_id, batch.cost)
+            return batch
+        if keep and not hold.of_bot:
+            until = self._clock() + hold.seconds
+            self._lanes.share(lane, until, may_yield=not terms.is_flood)
+        else:
+            self._lanes.hold(lane, hold)
+        return None
+
+    def _not_before(self, lane: Lane, batch: Batch) -> float:
+        """Titles of a topic are spaced, an album waits for its rest."""
+        if batch.is_title and lane.name in self._titled:
+            return self._titled[lane.name] + self._options.title_gap_s
+        if batch.is_album and batch.may_grow:
+            return lane.grown_at + self._options.album_wait_s
+        return 0.0
 
     async def _wait_for_work(self) -> None:
         next_at = self._lanes.next_at()
@@ -233,31 +269,28 @@ class Delivery:
         with anyio.move_on_after(max(0.0, next_at - self._clock())):
             await self._work.wait()
 
-    # --- one row ----------------------------------------------------------------------------
+    # --- one call ---------------------------------------------------------------------------
 
-    async def _serve(self, lane: Lane) -> None:
-        """The head of a lane: marked, called, recorded; then the lane may go on."""
+    async def _serve(self, lane: Lane, batch: Batch) -> None:
+        """One call of a lane: marked, made, recorded; then the lane may go on."""
         wait_until: float | None = None
-        self._serving[lane.name] = lane.rows[0].ticket_id
+        self._serving[lane.name] = batch.head.ticket_id
         try:
-            settlement = lane.unrecorded or await self._deliver(lane)
-            lane.unrecorded = settlement
-            await self._settling(settlement)
-            lane.unrecorded, lane.failures = None, 0
-            lane.rows.popleft()
-            if isinstance(settlement, Sent) and settlement.thread_id is not None:
-                lane.found_topic(settlement.thread_id)
-            elif isinstance(settlement, Sent):
-                lane.topics_lost = 0
-            if isinstance(settlement, Postponed | TopicLost):
-                after = settlement.after_s if isinstance(settlement, Postponed) else 0.0
-                wait_until = self._clock() + after
+            if not lane.unrecorded:
+                outcome = await self._caller.deliver(batch, lane.topics_lost)
+                lane.unrecorded = outcome.settlements
+                lane.alone = len(batch.rows) if outcome.is_split else max(0, lane.alone - 1)
+                lane.topics_lost = 0 if outcome.is_closed else lane.topics_lost
+            settlements = lane.unrecorded
+            await self._settling(settlements)
+            lane.unrecorded, lane.failures = (), 0
+            wait_until = self._settled(lane, settlements)
         except Transient:
             wait_until = self._clock() + self._options.transient_wait_s
-        except _NotOurs:
+        except NotOurs:
             wait_until = self._clock()  # read anew, if anything there is for us
         except Exception:
-            log.exception("row_not_recorded", lane=lane.name, outbox_id=lane.rows[0].id)
+            log.exception("row_not_recorded", lane=lane.name, outbox_id=batch.head.id)
             wait_until = self._clock() + self._held_s(lane)
         finally:
             del self._serving[lane.name]
@@ -266,130 +299,48 @@ class Delivery:
             self._work.set()
             self._read.set()
 
-    async def _deliver(self, lane: Lane) -> Settlement:
-        """Makes the call of the lane's head and says what came of it.
-
-        Raises:
-            Transient: The row could not be marked, so no call was made.
-            _NotOurs: Nor was one, because another run sends it.
-        """
-        row = lane.rows[0]
-        if _is_superseded(lane):
-            self._counters.superseded += 1
-            return Superseded(row=row)
-        if row.uncertain:
-            found = await self._marks.find(row.mark)
-            if found is not None:
-                self._counters.recovered += 1
-                return Sent(row=row, message_id=found.message_id, thread_id=found.thread_id)
-        if _lacks_topic(row):
-            return self._undeliverable(row, FailureReason.CHAT_GONE, "the topic does not exist")
-        try:
-            method = await self._calls.render(row)  # before the row is marked: this may fail, too
-        except Transient:
-            raise
-        except Exception as error:  # noqa: BLE001 — classified, and recorded with the row
-            return self._failed(lane, classify(error, row))
-        if method is None:
-            return Sent(row=row)
-        if row.uncertain:
-            self._counters.possible_doubles += 1
-            log.warning("resending_uncertain", outbox_id=row.id, ticket_id=row.ticket_id)
-        await self._starting(row)
-        if row.id in self._not_ours:
-            self._not_ours.discard(row.id)
-            log.info("row_not_ours", outbox_id=row.id, ticket_id=row.ticket_id)
-            raise _NotOurs
-        return await self._attempt(lane, row, method)
-
-    async def _attempt(self, lane: Lane, row: OutboxRow, method: TelegramMethod[Any]) -> Settlement:
-        try:
-            answer = await self._call(method)
-        except Exception as error:  # noqa: BLE001 — classified, and recorded with the row
-            return self._failed(lane, classify(error, row))
-        finally:
-            if isinstance(row.effect, AnswerPress):
-                await self._presses.release(row.effect.callback_id)
-        result = made(answer)
-        if not isinstance(row.effect, AnswerPress):
-            await self._marking((row.mark, result))
-        self._counters.sent += 1
-        self._counters.last_sent_at = self._clock()
-        log.info(
-            "effect_sent",
-            ticket_id=row.ticket_id,
-            outbox_id=row.id,
-            effect=type(row.effect).__name__,
-            lane=row.lane,
-        )
-        return Sent(row=row, message_id=result.message_id, thread_id=result.thread_id)
-
-    def _failed(self, lane: Lane, failure: Failure) -> Settlement:
-        """The outcome of a call that raised; nothing ends as a log line only."""
-        options, row = self._options, lane.rows[0]
-        facts = {
-            "ticket_id": row.ticket_id,
-            "outbox_id": row.id,
-            "effect": type(row.effect).__name__,
-            "attempt": row.attempts + 1,
-            "detail": failure.detail,
-        }
-        match failure.verdict:
-            case Verdict.REACHED:
-                log.info("effect_needless", **facts)
-                return Sent(row=row)
-            case Verdict.PAUSE:
-                chat_id = None if row.address is None else row.address.chat_id
-                self._pace.pause(chat_id, failure.wait_s)
-                log.warning("telegram_asked_for_pause", wait_s=failure.wait_s, **facts)
-                return self._postponed(row, failure, failure.wait_s)
-            case Verdict.RETRY | Verdict.UNCERTAIN:
-                wait = _backoff(options.retry_base_s, options.retry_max_s, row.attempts)
-                log.warning("call_failed", verdict=str(failure.verdict), wait_s=wait, **facts)
-                return self._postponed(row, failure, wait)
-            case Verdict.TOPIC_LOST if lane.topics_lost < options.topics_lost_max:
-                lane.topics_lost += 1
-                self._counters.topics_lost += 1
-                log.warning("topic_lost", lane=row.lane, **facts)
-                return TopicLost(row=row)
-            case Verdict.TOPIC_LOST | Verdict.CLOSED:
-                lane.topics_lost = 0  # it is made anew again after the wait
-                wait = _backoff(options.closed_base_s, options.closed_max_s, row.attempts)
-                log.error("chat_closed_to_bot", lane=row.lane, wait_s=wait, **facts)
-                return self._postponed(row, failure, wait)
-            case Verdict.FINAL:
-                log.error("effect_undeliverable", reason=str(failure.reason), **facts)
-                return self._undeliverable(row, failure.reason, failure.detail)
+    def _settled(self, lane: Lane, settlements: Sequence[Settlement]) -> float | None:
+        """The lane after its outcome is on record; when it may be read again, if it must be."""
+        lane.drop(settlement.row for settlement in settlements)
+        waits = []
+        lane.topics_lost += any(isinstance(settlement, TopicLost) for settlement in settlements)
+        for settlement in settlements:
+            if isinstance(settlement, Postponed | TopicLost):
+                waits.append(settlement.after_s if isinstance(settlement, Postponed) else 0.0)
+            elif isinstance(settlement, Sent) and settlement.thread_id is not None:
+                lane.found_topic(settlement.thread_id)
+            elif isinstance(settlement, Sent):
+                lane.topics_lost = 0
+            if isinstance(settlement, Sent) and _is_title(settlement.row):
+                self._titled[lane.name] = self._clock()
+                self._titled.move_to_end(lane.name)
+                if len(self._titled) > self._options.shares.topics_max:
+                    self._titled.popitem(last=False)
+        return self._clock() + max(waits) if waits else None
 
     def _held_s(self, lane: Lane) -> float:
         """How long a lane is left alone after a bug."""
         lane.failures += 1
-        return _backoff(self._options.retry_base_s, self._options.unrecorded_max_s, lane.failures)
-
-    def _postponed(self, row: OutboxRow, failure: Failure, wait_s: float) -> Postponed:
-        self._counters.retries += 1
-        return Postponed(
-            row=row,
-            after_s=wait_s,
-            error=failure.detail,
-            uncertain=failure.verdict is Verdict.UNCERTAIN,
-        )
-
-    def _undeliverable(self, row: OutboxRow, reason: FailureReason, detail: str) -> Undeliverable:
-        self._counters.undeliverable += 1
-        return Undeliverable(row=row, reason=reason, detail=detail)
+        return backoff(self._options.retry_base_s, self._options.unrecorded_max_s, lane.failures)
 
     # --- records ----------------------------------------------------------------------------
 
-    async def _start(self, rows: Sequence[OutboxRow]) -> None:
-        started = await self._outbox.starting(rows)
-        self._not_ours.update(row.id for row in rows if row.id not in started)
+    async def _start_batch(self, rows: tuple[OutboxRow, ...]) -> Sequence[OutboxRow]:
+        """Marks rows as about to be sent; returns those that may be."""
+        await self._starting(rows)
+        started = [row for row in rows if row.id in self._started]
+        self._started.difference_update(row.id for row in rows)
+        return started
 
-    async def _mark(self, sent: Sequence[tuple[str, Made]]) -> None:
-        await self._marks.mark(dict(sent))
+    async def _start(self, batches: Sequence[tuple[OutboxRow, ...]]) -> None:
+        self._started.update(await self._outbox.starting([r for rows in batches for r in rows]))
 
-    async def _settle(self, settlements: Sequence[Settlement]) -> None:
+    async def _mark(self, sent: Sequence[Mapping[str, Made]]) -> None:
+        await self._marks.mark({mark: made for each in sent for mark, made in each.items()})
+
+    async def _settle(self, outcomes: Sequence[tuple[Settlement, ...]]) -> None:
         """Records outcomes; while Postgres is away they are kept, and no call is repeated."""
+        settlements = [settlement for outcome in outcomes for settlement in outcome]
         while True:
             try:
                 envelopes = await self._outbox.settle(settlements)
@@ -400,25 +351,5 @@ class Delivery:
                 return
 
 
-def _may_be_outdated(lane: Lane) -> bool:
-    """Whether a newer row would make the head needless."""
-    return isinstance(lane.rows[0].effect, RenameTopic) and lane.unrecorded is None
-
-
-def _is_superseded(lane: Lane) -> bool:
-    """Whether a newer title of the topic waits right in this lane."""
-    first, *rest = lane.rows
-    return isinstance(first.effect, RenameTopic) and any(
-        isinstance(row.effect, RenameTopic) for row in rest
-    )
-
-
-def _lacks_topic(row: OutboxRow) -> bool:
-    """A row for a topic that was never made (its opening was refused for good)."""
-    if row.address is None or isinstance(row.effect, OpenTopic):
-        return False
-    return row.address.chat_id < 0 and row.address.thread_id is None
-
-
-def _backoff(base_s: float, limit_s: float, attempts: int) -> float:
-    return min(limit_s, base_s * 2.0 ** min(attempts, 20))
+def _is_title(row: OutboxRow) -> bool:
+    return isinstance(row.effect, RenameTopic)

@@ -1,60 +1,34 @@
-"""Which lane is next: by priority, then by turns; lanes that must wait are set aside."""
+"""Which lane is next: chat by chat, by who waits and for how long; who must wait is set aside."""
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from enum import IntEnum
 from itertools import count
 
-from actors.effects import (
-    AnswerPress,
-    CloseTopic,
-    Edit,
-    React,
-    RenameTopic,
-    ReopenTopic,
-    ShowCard,
-)
-from actors.ids import ThreadId
+from actors.ids import ChatId, ThreadId
 from actors.ports import OutboxRow, Settlement
-
-
-class Priority(IntEnum):
-    """Who waits for it; smaller goes first when the budget is short."""
-
-    PRESS = 0
-    """Somebody's button turns until it is answered."""
-    CLIENT = 1
-    """A client waits."""
-    COPY = 2
-    """The staff and the technician read along."""
-    CARD = 3
-    """Cards, buttons, reactions."""
-    DECORATION = 4
-    """Titles, opening and closing of topics."""
-
-
-def priority_of(row: OutboxRow) -> Priority:
-    match row.effect:
-        case AnswerPress():
-            return Priority.PRESS
-        case _ if row.address is not None and row.address.chat_id > 0:
-            return Priority.CLIENT
-        case ShowCard() | Edit() | React():
-            return Priority.CARD
-        case RenameTopic() | CloseTopic() | ReopenTopic():
-            return Priority.DECORATION
-        case _:
-            return Priority.COPY
+from bot.delivery.pace import Hold
+from bot.delivery.priority import SLACK_S, Priority, priority_of
 
 
 class Lane:
     """One chat or topic: its next rows, in order. Busy while a call of it is under way."""
 
     __slots__ = (
-        *("busy", "failures", "looked_for", "more", "name", "queued", "rows", "stale"),
-        *("topics_lost", "unrecorded"),
+        *(
+            "alone",
+            "busy",
+            "crowded_until",
+            "deep",
+            "failures",
+            "grown_at",
+            "last_id",
+            "looked_for",
+            "may_yield",
+        ),
+        *("more", "name", "priority", "queued", "rows", "since", "stale", "topics_lost", "turn"),
+        "unrecorded",
     )
 
     def __init__(self, name: str) -> None:
@@ -62,19 +36,42 @@ class Lane:
         self.rows: deque[OutboxRow] = deque()
         self.busy = False
         self.queued = False
+        """Waits for its turn or for a time."""
+        self.turn = 0
+        """Which of its entries in the queues counts; the others are outdated."""
+        self.since: float | None = None
+        """When its next call could have gone out, had there been nobody else."""
+        self.priority = Priority.COPY
+        self.may_yield = False
+        """It waits for nothing that further rows could not change."""
+        self.crowded_until = 0.0
+        """Until then its texts are joined: it has waited for the budget."""
         self.stale = False
-        """New rows were announced since the last reading."""
+        """There may be rows that were not there at the last reading."""
         self.more = False
         """The last reading was as long as a reading may be: there may be rows behind it."""
+        self.deep = False
+        """The next reading is to see all that could be joined."""
         self.looked_for = 0
-        """The title for which a newer one was looked for already."""
-        self.unrecorded: Settlement | None = None
-        """What came of the head's call, until it is on record: it must not be called again."""
+        """The head for which newer rows were looked for already."""
+        self.grown_at = 0.0
+        """When a reading last showed more rows than the one before."""
+        self.last_id = 0
+        """The last row that a reading showed."""
+        self.alone = 0
+        """So many rows go out one by one: together they were refused."""
+        self.unrecorded: tuple[Settlement, ...] = ()
+        """What came of the last call, until it is on record: it must not be made again."""
         self.topics_lost = 0
         """Topics that were lost since the last row was sent; the row's own attempts say nothing of
         that, as Telegram may have failed before."""
         self.failures = 0
         """Bugs in a row, of ours or of Postgres's; they wait longer each time."""
+
+    @property
+    def chat_id(self) -> ChatId | None:
+        address = self.rows[0].address
+        return None if address is None else address.chat_id
 
     def found_topic(self, thread_id: ThreadId) -> None:
         """The topic has just been made: rows that were read before it was learn where it is."""
@@ -85,36 +82,75 @@ class Lane:
             for row in self.rows
         )
 
+    def drop(self, rows: Iterable[OutboxRow]) -> None:
+        """These are settled."""
+        gone = {row.id for row in rows}
+        self.rows = deque(row for row in self.rows if row.id not in gone)
+
+
+class _Queue:
+    """The lanes of one chat that are ready; the chat may be shut until its budget allows."""
+
+    __slots__ = ("crowded_until", "heap", "listed", "shut_until")
+
+    def __init__(self) -> None:
+        self.heap: list[tuple[float, int, Lane]] = []
+        self.shut_until = 0.0
+        self.crowded_until = 0.0
+        self.listed = 0
+
+    def top(self) -> tuple[float, int, Lane] | None:
+        """The lane that is next, outdated entries dropped."""
+        while self.heap:
+            _, turn, lane = self.heap[0]
+            if lane.queued and lane.turn == turn:
+                return self.heap[0]
+            heapq.heappop(self.heap)
+        return None
+
 
 class Lanes:
     """All lanes with something to do. Not thread-safe; never waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float], *, crowded_s: float) -> None:
+        self._clock = clock
+        self._crowded_s = crowded_s
         self._lanes: dict[str, Lane] = {}
-        self._ready: list[tuple[int, int, Lane]] = []
-        self._later: list[tuple[float, int, Lane]] = []
-        self._turn = count()
+        self._presses: deque[Lane] = deque()
+        self._queues: dict[ChatId, _Queue] = {}
+        self._open: list[tuple[float, int, ChatId]] = []
+        self._later: list[tuple[float, int, Lane | ChatId]] = []
+        self._shut_until = 0.0
+        self._turn = count(1)
+        self._awoken = False
         self._ended: set[str] = set()
         """Lanes that ended a call since the reading began, those without further rows too."""
 
     def __len__(self) -> int:
         return len(self._lanes)
 
-    @property
-    def busy(self) -> int:
-        return sum(lane.busy for lane in self._lanes.values())
+    # --- reading ----------------------------------------------------------------------------
 
     def announce(self, names: Iterable[str]) -> None:
         """These lanes have rows that have not been read."""
         for name in names:
-            self._find(name).stale = True
+            lane = self._find(name)
+            lane.stale = True
+            if lane.queued and lane.may_yield:
+                # What came may be more urgent than what it waits with.
+                lane.queued = False
+                lane.rows.clear()
 
-    def to_read(self, limit: int) -> list[str]:
+    def to_read(self, limit: int, *, deep: bool) -> list[str]:
         """Lanes to read now: announced, empty, not busy and not set aside."""
         wanted = (
             lane.name
             for lane in self._lanes.values()
-            if lane.stale and not lane.busy and not lane.queued and not lane.rows
+            if lane.stale
+            and lane.deep == deep
+            and not lane.busy
+            and not lane.queued
+            and not lane.rows
         )
         return [name for name, _ in zip(wanted, range(limit), strict=False)]
 
@@ -136,7 +172,13 @@ class Lanes:
             lane = taken.get(row.lane)
             if lane is None and row.lane not in passed:
                 lane = self._find(row.lane)
-                if lane.busy or lane.queued or lane.rows or lane.name in self._ended:
+                if (
+                    lane.busy
+                    or lane.queued
+                    or lane.rows
+                    or lane.stale  # it is to be read for itself, and further
+                    or lane.name in self._ended
+                ):
                     lane.stale = True
                     passed.add(row.lane)
                     lane = None
@@ -146,57 +188,14 @@ class Lanes:
                 lane.rows.append(row)
         for lane in taken.values():
             lane.more = len(lane.rows) >= per_lane
+            if lane.rows[-1].id > lane.last_id:
+                lane.last_id, lane.grown_at = lane.rows[-1].id, self._clock()
+            lane.deep = False
             self.ready(lane)
         for name in names:
             self._drop_if_empty(self._find(name))
 
-    def ready(self, lane: Lane) -> None:
-        """Queues the lane behind those of its head's priority."""
-        lane.queued = True
-        heapq.heappush(self._ready, (priority_of(lane.rows[0]), next(self._turn), lane))
-
-    def set_aside(self, lane: Lane, until: float) -> None:
-        """The lane waits; its rows, if any, stay."""
-        lane.queued = True
-        heapq.heappush(self._later, (until, next(self._turn), lane))
-
-    def pop(self, now: float) -> Lane | None:
-        """The next lane with a row to send; it leaves the queue."""
-        while self._later and self._later[0][0] <= now:
-            _, _, lane = heapq.heappop(self._later)
-            if lane.rows:
-                self.ready(lane)
-            else:
-                lane.queued = False
-                lane.stale = True
-        if not self._ready:
-            return None
-        _, _, lane = heapq.heappop(self._ready)
-        lane.queued = False
-        return lane
-
-    def next_at(self) -> float | None:
-        """When the first of those set aside may go on."""
-        return self._later[0][0] if self._later else None
-
-    def done(self, lane: Lane, *, wait_until: float | None = None) -> None:
-        """A call of the lane has ended; ``wait_until`` sets it aside, to be read anew.
-
-        A lane with an outcome that is not on record keeps its rows, for that to be tried again.
-        """
-        lane.busy = False
-        self._ended.add(lane.name)
-        if wait_until is not None:
-            if lane.unrecorded is None:
-                lane.rows.clear()
-            self.set_aside(lane, wait_until)
-        elif lane.rows:
-            self.ready(lane)
-        else:
-            lane.stale, lane.more = lane.stale or lane.more, False
-            self._drop_if_empty(lane)
-
-    def look_again(self, lane: Lane) -> bool:
+    def look_again(self, lane: Lane, *, deep: bool = False) -> bool:
         """Whether the lane is read again before its head goes out; at most once for each head.
 
         Once only: a lane that is written to faster than it is read would never get on.
@@ -206,8 +205,145 @@ class Lanes:
             return False
         lane.looked_for = head
         lane.rows.clear()
-        lane.stale = True
+        lane.stale, lane.deep = True, deep
         return True
+
+    # --- turns ------------------------------------------------------------------------------
+
+    def ready(self, lane: Lane) -> None:
+        """Queues the lane in its chat, by the most urgent of its rows and by how long it waits."""
+        lane.turn = next(self._turn)
+        lane.queued = True
+        lane.since = self._clock() if lane.since is None else lane.since
+        lane.priority = min(priority_of(row) for row in lane.rows)
+        lane.may_yield = lane.priority >= Priority.CARD and not lane.unrecorded
+        chat_id = lane.chat_id
+        if chat_id is None:
+            self._presses.append(lane)
+            return
+        queue = self._queues.setdefault(chat_id, _Queue())
+        key = lane.since + SLACK_S[lane.priority]
+        heapq.heappush(queue.heap, (key, lane.turn, lane))
+        self._list(chat_id, queue)
+
+    def share(self, lane: Lane, until: float, *, may_yield: bool) -> None:
+        """The lane waits because it has had its share; its chat is open for others."""
+        lane.crowded_until = until + self._crowded_s
+        self.set_aside(lane, until, may_yield=may_yield)
+
+    def set_aside(self, lane: Lane, until: float, *, may_yield: bool = False) -> None:
+        """The lane waits; its rows, if any, stay. Further rows end the wait if it may yield."""
+        lane.queued = True
+        lane.looked_for = 0
+        lane.may_yield = may_yield
+        lane.turn = next(self._turn)
+        heapq.heappush(self._later, (until, lane.turn, lane))
+
+    def hold(self, lane: Lane, hold: Hold) -> None:
+        """The budget does not allow the lane's call: the lane, its chat or all chats wait."""
+        until = self._clock() + hold.seconds
+        lane.looked_for = 0  # what comes meanwhile may go with it
+        chat_id = lane.chat_id
+        assert chat_id is not None, lane.name
+        if hold.of_bot:
+            self._shut_until = until
+        else:
+            queue = self._queues.setdefault(chat_id, _Queue())
+            queue.shut_until, queue.listed = until, 0
+            queue.crowded_until = until + self._crowded_s
+            heapq.heappush(self._later, (until, next(self._turn), chat_id))
+        self.ready(lane)
+
+    def is_crowded(self, lane: Lane) -> bool:
+        """Whether the lane or its chat waited for the budget, now or a little while ago."""
+        if lane.crowded_until > self._clock():
+            return True
+        chat_id = lane.chat_id
+        queue = None if chat_id is None else self._queues.get(chat_id)
+        return queue is not None and queue.crowded_until > self._clock()
+
+    def pop(self, *, presses_only: bool = False) -> Lane | None:
+        """The next lane with a row to send; it leaves the queue."""
+        now = self._clock()
+        self._wake(now)
+        if self._presses:
+            lane = self._presses.popleft()
+            lane.queued = False
+            return lane
+        if presses_only or now < self._shut_until:
+            return None
+        while self._open:
+            _, listed, chat_id = heapq.heappop(self._open)
+            queue = self._queues.get(chat_id)
+            if queue is None or queue.listed != listed:
+                continue
+            queue.listed = 0
+            if queue.top() is None:
+                continue
+            _, _, lane = heapq.heappop(queue.heap)
+            lane.queued = False
+            self._list(chat_id, queue)
+            return lane
+        return None
+
+    def take_awoken(self) -> bool:
+        """Whether lanes that had been set aside are to be read since this was last asked."""
+        awoken, self._awoken = self._awoken, False
+        return awoken
+
+    def next_at(self) -> float | None:
+        """When the first of those that wait may go on."""
+        times = [self._later[0][0]] if self._later else []
+        if self._open and self._shut_until > self._clock():
+            times.append(self._shut_until)
+        return min(times, default=None)
+
+    def done(self, lane: Lane, *, wait_until: float | None = None) -> None:
+        """A call of the lane has ended; ``wait_until`` sets it aside, to be read anew.
+
+        A lane with an outcome that is not on record keeps its rows, for that to be tried again.
+        """
+        lane.busy = False
+        lane.since = None
+        self._ended.add(lane.name)
+        if wait_until is not None:
+            if not lane.unrecorded:
+                lane.rows.clear()
+            self.set_aside(lane, wait_until)
+        elif lane.rows:
+            self.ready(lane)
+        else:
+            lane.stale, lane.more = lane.stale or lane.more, False
+            self._drop_if_empty(lane)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _wake(self, now: float) -> None:
+        """Those whose time has come go on: with their rows, or to be read."""
+        while self._later and self._later[0][0] <= now:
+            _, turn, item = heapq.heappop(self._later)
+            if not isinstance(item, Lane):
+                queue = self._queues.get(item)
+                if queue is not None:
+                    self._list(item, queue)
+            elif item.queued and item.turn == turn:
+                if item.rows:
+                    self.ready(item)
+                else:
+                    item.queued, item.stale = False, True
+                    self._awoken = True
+
+    def _list(self, chat_id: ChatId, queue: _Queue) -> None:
+        """Enters the chat among those that may go on, by its best lane; drops one that is over."""
+        now = self._clock()
+        top = queue.top()
+        if top is None:
+            if max(queue.shut_until, queue.crowded_until) <= now:
+                self._queues.pop(chat_id, None)
+            return
+        if queue.shut_until <= now:
+            queue.listed = next(self._turn)
+            heapq.heappush(self._open, (top[0], queue.listed, chat_id))
 
     def _find(self, name: str) -> Lane:
         lane = self._lanes.get(name)

@@ -1,6 +1,8 @@
 """Every bound of delivery, with its reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from bot.delivery.shares import ShareOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,8 +12,25 @@ class DeliveryOptions:
     in_flight_max: int = 64
     """Calls at once; Telegram's own limits are far below."""
 
+    press_reserve: int = 8
+    """Calls more for buttons only: they never wait behind messages."""
+
     rows_per_lane: int = 16
     """Rows of a lane read together: enough to see a newer title, few enough to be fair."""
+
+    joined_max: int = 128
+    """Rows of a lane read together to be joined; few lanes at a time are."""
+
+    crowded_s: float = 10.0
+    """Texts are joined for so long after a chat's budget was spent: what it left waits still."""
+
+    title_gap_s: float = 20.0
+    """Between two titles of one topic; nobody reads them faster, and they cost what texts do."""
+
+    album_wait_s: float = 0.8
+    """For the rest of an album: its parts come one by one, and none says that it is the last."""
+
+    shares: ShareOptions = field(default_factory=ShareOptions)
 
     rows_max: int = 1024
     """Rows of announced lanes in one reading."""

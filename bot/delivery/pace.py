@@ -1,10 +1,12 @@
-"""Telegram's limits: buckets for the bot and each private chat, a window for each group."""
+"""Telegram's limits as one node keeps them: for the bot, each private chat and each group."""
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from actors.ids import ChatId
+from bot.delivery.buckets import Bucket, Budget, Learning, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +17,8 @@ class PaceOptions:
     """
 
     bot_per_s: float = 30.0
+    bot_burst_part: float = 0.8
+    """Of a second's calls, that many at once: on their way they come closer together."""
     private_per_s: float = 1.0
     private_burst: int = 5
     """Calls to one private chat that may go out together after a pause."""
@@ -24,126 +28,181 @@ class PaceOptions:
     """That minute, and a second in which our calls may overtake each other on the way."""
     buckets_max: int = 20_000
     """Chats remembered; a forgotten one starts anew, and 429 corrects it."""
-
-
-class Bucket:
-    """Tokens that come back with time; may be closed for a while."""
-
-    __slots__ = ("_at", "_burst", "_rate", "_tokens", "closed_until")
-
-    def __init__(self, rate_per_s: float, burst: float, now: float) -> None:
-        self._rate = rate_per_s
-        self._burst = max(1.0, burst)
-        self._tokens = self._burst
-        self._at = now
-        self.closed_until = 0.0
-
-    def wait(self, now: float) -> float:
-        """Seconds until a token is there; 0 when one is."""
-        closed = max(0.0, self.closed_until - now)
-        if self._rate <= 0:
-            return closed
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        missing = 1.0 - self._tokens
-        return max(closed, missing / self._rate if missing > 1e-9 else 0.0)  # noqa: PLR2004
-
-    def take(self, now: float) -> None:
-        """A call goes out; :meth:`wait` has said 0 for ``now``."""
-        if self._rate > 0:
-            self._at = now
-            self._tokens -= 1.0
+    learning: Learning = field(default_factory=Learning)
+    group_lesson_s: float = 3.0
+    """A group's own minute asks for a longer wait; a shorter one was the bot's, and teaches no
+    group that its budget is smaller."""
+    bot_alarm_chats: int = 4
+    """A 429 does not say whose limit it was; from so many chats at once it was the bot's own."""
+    bot_alarm_s: float = 3.0
+    """How close together those are."""
 
     @property
-    def is_full(self) -> bool:
-        """Whether it says nothing that a new one would not; asked after :meth:`wait`."""
-        return self._tokens >= self._burst
-
-
-class Window:
-    """So many calls in any span of time; may be closed for a while. No limit when ``most`` is 0."""
-
-    __slots__ = ("_most", "_span_s", "_taken", "closed_until")
-
-    def __init__(self, most: int, span_s: float) -> None:
-        self._most = most
-        self._span_s = span_s
-        self._taken: deque[float] = deque()
-        self.closed_until = 0.0
-
-    def wait(self, now: float) -> float:
-        """Seconds until there is room; 0 when there is."""
-        while self._taken and self._taken[0] + self._span_s <= now:
-            self._taken.popleft()
-        closed = max(0.0, self.closed_until - now)
-        if not self._most or len(self._taken) < self._most:
-            return closed
-        return max(closed, self._taken[0] + self._span_s - now)
-
-    def take(self, now: float) -> None:
-        if self._most:
-            self._taken.append(now)
+    def is_unlimited(self) -> bool:
+        """Whether there is nothing to count."""
+        return self.bot_per_s <= 0 and self.private_per_s <= 0 and self.group_per_min <= 0
 
     @property
-    def is_full(self) -> bool:
-        """Whether it says nothing that a new one would not; asked after :meth:`wait`."""
-        return not self._taken
+    def bot_burst(self) -> int:
+        return max(1, round(self.bot_per_s * self.bot_burst_part))
+
+    def teaches(self, chat_id: ChatId | None, seconds: float) -> bool:
+        """Whether a 429 says anything about this budget, beyond that one must wait."""
+        return chat_id is None or chat_id > 0 or seconds >= self.group_lesson_s
+
+    def window(self) -> tuple[int, float]:
+        """A group's calls, and in how many seconds; the calls are 0 without a limit."""
+        if 0 < self.group_per_min < 1:
+            return 1, self.group_window_s / self.group_per_min
+        return int(self.group_per_min), self.group_window_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A call may not go out yet. ``of_bot``: nor may any other of the bot."""
+
+    seconds: float
+    of_bot: bool = False
+
+
+class Pacing(Protocol):
+    """Says when a chat may be called, and takes what the call costs."""
+
+    @property
+    def pauses(self) -> int:
+        """How often Telegram asked for a pause (429)."""
+
+    @property
+    def paused_s(self) -> float:
+        """For how long, in all."""
+
+    @property
+    def window(self) -> tuple[int, float]:
+        """A group's calls, and in how many seconds; the calls are 0 without a limit."""
+
+    def paused_chats(self) -> int: ...
+
+    async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
+        """Takes ``cost`` of the bot's and the chat's budgets, both or none; ``None``: taken.
+
+        ``keep`` must be left in the chat's budget for others. ``cost`` 0 is one call of the bot
+        that the chat does not count (a reaction).
+        """
+
+    async def pause(self, chat_id: ChatId | None, seconds: float) -> None:
+        """Telegram said 429: nothing goes to this chat (or at all) for so many seconds."""
 
 
 class Pace:
-    """Says when a chat may be called. The clock is in seconds, of any origin."""
+    """The budgets of this node alone. The clock is in seconds, of any origin.
 
-    def __init__(self, options: PaceOptions, clock: Callable[[], float]) -> None:
-        self._options = options
+    ``share`` is the part of all budgets that is this node's: asked for at each call.
+    """
+
+    def __init__(
+        self,
+        options: PaceOptions,
+        clock: Callable[[], float],
+        share: Callable[[], float] = lambda: 1.0,
+    ) -> None:
+        self.options = options
         self._clock = clock
-        self._bot = Bucket(options.bot_per_s, options.bot_per_s, clock())
-        self._chats: dict[ChatId, Bucket | Window] = {}
+        self._share = share
+        self._bot = self._bot_budget(clock())
+        self._chats: dict[ChatId, Budget] = {}
+        self._alarms: deque[tuple[float, ChatId]] = deque()
         self.pauses = 0
-        """How often Telegram asked for a pause (429)."""
         self.paused_s = 0.0
-        """For how long, in all."""
 
-    def reserve(self, chat_id: ChatId) -> float:
-        """Takes a token of the bot and of the chat, or says how long to wait for both."""
-        now = self._clock()
+    @property
+    def window(self) -> tuple[int, float]:
+        return self.options.window()
+
+    async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
+        """As :class:`Pacing` has it; never waits."""
+        return self.hold(chat_id, cost, keep)
+
+    async def pause(self, chat_id: ChatId | None, seconds: float) -> None:
+        self.close(chat_id, seconds)
+
+    def hold(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
+        """Takes, or says what to wait for."""
+        now, share = self._clock(), self._share()
         chat = self._chat(chat_id, now)
-        wait = max(self._bot.wait(now), chat.wait(now))
-        if wait <= 0:
-            self._bot.take(now)
-            chat.take(now)
-        return wait
+        of_bot = self._bot.wait(now, max(1, cost), 0, share)
+        of_chat = chat.wait(now, cost, keep, share)
+        if max(of_bot, of_chat) <= 0:
+            self.take(chat_id, cost)
+            return None
+        return Hold(seconds=max(of_bot, of_chat), of_bot=of_bot >= of_chat)
 
-    def pause(self, chat_id: ChatId | None, seconds: float) -> None:
-        """Telegram said 429: nothing goes to this chat (or at all) for so many seconds."""
+    def closed(self, chat_id: ChatId) -> Hold | None:
+        """What Telegram asked to wait for, whatever the budgets say."""
         now = self._clock()
-        bucket = self._bot if chat_id is None else self._chat(chat_id, now)
-        bucket.closed_until = max(bucket.closed_until, now + seconds)
+        of_bot, of_chat = self._bot.closed_until - now, self._chat(chat_id, now).closed_until - now
+        if max(of_bot, of_chat) <= 0:
+            return None
+        return Hold(seconds=max(of_bot, of_chat), of_bot=of_bot >= of_chat)
+
+    def reserve(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> float:
+        """As :meth:`hold`; seconds to wait, 0 when taken."""
+        hold = self.hold(chat_id, cost, keep)
+        return 0.0 if hold is None else hold.seconds
+
+    def take(self, chat_id: ChatId, cost: int = 1) -> None:
+        """A call goes out, whoever allowed it."""
+        now = self._clock()
+        self._bot.take(now, max(1, cost))
+        self._chat(chat_id, now).take(now, cost)
+
+    def close(self, chat_id: ChatId | None, seconds: float) -> bool:
+        """Obeys a 429; says whether it is the bot that is closed."""
+        now = self._clock()
         self.pauses += 1
         self.paused_s += seconds
+        if chat_id is not None:
+            teach = self.options.teaches(chat_id, seconds)
+            self._chat(chat_id, now).close(now, seconds, teach=teach)
+        of_bot = chat_id is None or self._is_alarming(chat_id, now)
+        if of_bot:
+            self._bot.close(now, seconds)
+        return of_bot
 
     def paused_chats(self) -> int:
         now = self._clock()
-        return sum(bucket.closed_until > now for bucket in self._chats.values())
+        return sum(budget.closed_until > now for budget in self._chats.values())
 
-    def _chat(self, chat_id: ChatId, now: float) -> Bucket | Window:
-        bucket = self._chats.get(chat_id)
-        if bucket is None:
-            if len(self._chats) >= self._options.buckets_max:
+    def _is_alarming(self, chat_id: ChatId, now: float) -> bool:
+        self._alarms.append((now, chat_id))
+        while self._alarms[0][0] < now - self.options.bot_alarm_s:
+            self._alarms.popleft()
+        return len({chat for _, chat in self._alarms}) >= self.options.bot_alarm_chats
+
+    def _bot_budget(self, now: float) -> Budget:
+        options = self.options
+        if options.bot_per_s <= 0:
+            return Budget(options.learning)
+        return Bucket(options.bot_per_s, options.bot_burst, now, options.learning)
+
+    def _chat(self, chat_id: ChatId, now: float) -> Budget:
+        budget = self._chats.get(chat_id)
+        if budget is None:
+            if len(self._chats) >= self.options.buckets_max:
                 self._forget(now)
-            bucket = self._chats[chat_id] = self._new(chat_id, now)
-        return bucket
+            budget = self._chats[chat_id] = self._new(chat_id, now)
+        return budget
 
-    def _new(self, chat_id: ChatId, now: float) -> Bucket | Window:
-        options = self._options
+    def _new(self, chat_id: ChatId, now: float) -> Budget:
+        options = self.options
         if chat_id > 0:
-            return Bucket(options.private_per_s, options.private_burst, now)
-        per_min = options.group_per_min
-        if 0 < per_min < 1:
-            return Window(1, options.group_window_s / per_min)
-        return Window(int(per_min), options.group_window_s)
+            if options.private_per_s <= 0:
+                return Budget(options.learning)
+            return Bucket(options.private_per_s, options.private_burst, now, options.learning)
+        most, span_s = options.window()
+        return Window(most, span_s, options.learning) if most else Budget(options.learning)
 
     def _forget(self, now: float) -> None:
-        """Drops the buckets that say nothing any more: full and open."""
-        for chat_id, bucket in list(self._chats.items()):
-            if bucket.wait(now) <= 0 and bucket.is_full:
+        """Drops the budgets that say nothing any more: whole and open."""
+        for chat_id, budget in list(self._chats.items()):
+            if budget.is_idle(now):
                 del self._chats[chat_id]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.delivery.pace import Pace
+from bot.delivery.pace import Pacing
 
 
 @dataclass(slots=True)
@@ -10,6 +10,7 @@ class Counters:
     """Counted while delivery runs."""
 
     sent: int = 0
+    joined: int = 0
     superseded: int = 0
     undeliverable: int = 0
     retries: int = 0
@@ -25,6 +26,8 @@ class DeliveryStats:
     """Counts since the start; ``last_sent_at`` on delivery's clock."""
 
     sent: int
+    joined: int
+    """Of those sent, texts that went out in one message with others."""
     superseded: int
     undeliverable: int
     retries: int
@@ -42,9 +45,10 @@ class DeliveryStats:
     last_sent_at: float | None
 
 
-def snapshot(counters: Counters, pace: Pace, *, lanes: int) -> DeliveryStats:
+def snapshot(counters: Counters, pace: Pacing, *, lanes: int) -> DeliveryStats:
     return DeliveryStats(
         sent=counters.sent,
+        joined=counters.joined,
         superseded=counters.superseded,
         undeliverable=counters.undeliverable,
         retries=counters.retries,

@@ -1,5 +1,7 @@
 """The desk: commands of the administrators and the staff, through aiogram's Dispatcher."""
 
+from collections.abc import Callable
+
 from aiogram import Dispatcher
 from aiogram.fsm.storage.base import BaseStorage
 
@@ -22,12 +24,14 @@ def create_dispatcher(
     admin_ids: frozenset[UserId],
     storage: BaseStorage,
     tolerant: Tolerant,
+    look_at_groups: Callable[[], None] = lambda: None,
 ) -> Dispatcher:
     """A dispatcher of its own, with routers of its own: more than one may live in a process.
 
     Errors of handlers are raised to whoever feeds it; it never runs updates in the background.
-    ``storage`` remembers open questions; while it is away, which ``tolerant`` knows as all users of
-    Redis do, the desk works without questions.
+    ``look_at_groups`` is called when the bot's place in one has changed. ``storage`` remembers open
+    questions; while it is away, which ``tolerant`` knows as all users of Redis do, the desk works
+    without questions.
     """
     dispatcher = Dispatcher(storage=TolerantStorage(storage, tolerant))
     dispatcher["desk"] = DeskTools(
@@ -36,6 +40,7 @@ def create_dispatcher(
         texts=texts,
         main_chat_id=main_chat_id,
         admin_ids=admin_ids,
+        look_at_groups=look_at_groups,
     )
     dispatcher.include_routers(
         clients.create_router(),

@@ -1,5 +1,6 @@
 """Who may use the desk, and what its handlers work with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -30,6 +31,8 @@ class DeskTools:
     texts: Texts
     main_chat_id: ChatId
     admin_ids: frozenset[UserId]
+    look_at_groups: Callable[[], None] = lambda: None
+    """Called when the bot's place in a group has changed."""
 
     def may_use(self, user_id: int | None, chat_id: int) -> bool:
         """Administrators anywhere; in the main group everybody, since only the staff is there.

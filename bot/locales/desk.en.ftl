@@ -7,7 +7,7 @@ desk-help = Commands:
     /cancel – take back a question of the bot
     /help – this help
 
-    In the topic of a request: /close closes it, a line with // or /note stays among us.
+    In the topic of a request: /close closes it, a line with // or /note stays among us, /delete as an answer removes a message at the client, /ban and /unban shut the client out and in again.
 
 # Lists of tickets
 desk-list-title = { $shelf ->
@@ -113,3 +113,10 @@ desk-tech-line = 👷 { $technician } – { $count ->
 }
 desk-more = … and { $count } more
 desk-techs-incomplete = There are very many requests in work: only the newest are counted.
+
+# To the administrators, about a group
+group-away = 🔴 The bot cannot get into the group { $chat } ({ $group }): it was removed, or the group is gone. Add the bot as an administrator who may manage topics. Nothing is lost: messages wait and will go out by themselves.
+group-no-topics = 🔴 Topics are switched off in the group { $chat } ({ $group }). Switch them on: group settings → Topics. Nothing is lost: messages wait and will go out by themselves.
+group-no-rights = 🔴 In the group { $chat } ({ $group }) the bot may not manage topics. Allow it: group settings → Administrators → the bot → Manage Topics. Nothing is lost: messages wait and will go out by themselves.
+group-moved = 🟠 The group { $chat } ({ $group }) has another id now: { $moved }. The bot writes there already. Put the new id into the settings and restart the program.
+group-well = 🟢 The group { $chat } ({ $group }) is well again.

@@ -12,6 +12,7 @@ start-greeting = Hello! Tell us how we can help: text, photos, voice messages an
 received = We have received your request #{ $ticket } and will answer right here, in this chat.
 received-after = We have received your new request #{ $ticket } (the one before was #{ $former }) and will answer right here, in this chat.
 cannot-deliver-kind = This kind of message cannot be passed on. Please send it in another way: as text, a photo or a file.
+banned-client = We do not take messages from you any more.
 survey-question-1 = Request #{ $ticket } is closed. Please tell us how we did: it is three questions.
 
     1/3. How well was your question solved?
@@ -22,6 +23,7 @@ survey-thanks = Thank you! Your answers about request #{ $ticket } are saved.
 survey-thanks-offer = Thank you for the high marks for request #{ $ticket }! Add a few words if you like.
 survey-comment-ask = Please write your comment as your next message.
 survey-ended = The survey about request #{ $ticket } is over. If anything is left, just write to us.
+survey-reopened = Request #{ $ticket } is in work again.
 
 # Answers to buttons
 press-assigned = Assigned: { $technician }
@@ -32,6 +34,8 @@ press-already-assigned = Already assigned: { $technician }{ $has-by ->
 press-same-technician = { $technician } has this request already.
 press-closed = The request is closed.
 press-already-closed = This request is closed already.
+press-resent = Sending: { $count }
+press-nothing-waits = Nothing waits to be sent.
 press-in-work = Already on it…
 survey-noted = Thank you!
 survey-late = The survey is over already. Thank you!
@@ -43,7 +47,13 @@ stale-press = This button is out of date.
 assigned = { $technician } has the request now. Assigned by { $by }.
 reassigned = The request was handed over: { $former } → { $technician }. By { $by }.
 closed-by = { $by } closed the request.
-client-unreachable = ⚠️ The client blocked the bot or deleted the account: messages do not arrive.
+client-unreachable = ⚠️ The client blocked the bot or deleted the account: messages do not arrive. They are kept and can be sent when the client is back.
+client-returned = The client is back.{ $waiting ->
+    [0] {""}
+   *[other] {" "}Messages that wait to be sent: { $waiting }.
+}
+banned-by = { $by } banned the client: what they write does not come here any more. To undo it: /unban.
+unbanned-by = { $by } lets the client write again.
 undelivered = ⚠️ A message was not delivered { $place ->
     [client] to the client
     [mirror] to the technician's group
@@ -59,6 +69,17 @@ undelivered = ⚠️ A message was not delivered { $place ->
     [no] {""}
    *[yes] {" "}({ $detail })
 }.
+deleted-by = 🗑 The client no longer has this message. Removed by { $by }.
+delete-hint = To remove a message from the client’s chat, answer that message with /delete.
+delete-not-ours = The client wrote this; only the client can delete it.
+delete-not-yours = You did not write this; it can be deleted in the main topic.
+delete-failed = ⚠️ The message could not be deleted at the client{ $has-detail ->
+    [no] {""}
+   *[yes] {" "}({ $detail })
+}.
+edit-hint = Just edit your message: the client’s copy and those in the other topics change with it. To remove it, answer it with /delete.
+reopened-by = { $by } opened the request again.
+not-reopened = The request stays closed: the client has a newer one, #{ $ticket }.
 dead-letter = ⚠️ One message of this request (no. { $seq }) could not be handled. It is kept, and the administrator can see it.
 not-sent-closed = Not sent: the request is closed. When the client writes again, a new one will open.
 not-sent-unassigned = Not sent: { $has-technician ->
@@ -83,6 +104,11 @@ feedback-summary = Feedback on request #{ $ticket }: solution { $q1 ->
 label-technician = 👷 { $name }:
 label-staff = 🛟 { $name }:
 label-note = 📝 { $name } (note):
+label-forwarded = ↪️ Forwarded{ $has-name ->
+    [no] {""}
+   *[yes] {" "}from { $name }
+}
+label-edited = ✏️ Changed:
 
 # The client's card
 card-title = 👤 { $name }
@@ -94,5 +120,6 @@ card-choose = Who takes it?
 
 # Buttons
 button-close = ✅ Close the request
+button-resend = 📨 Send what waited
 button-skip = Skip
 button-comment = Add a comment

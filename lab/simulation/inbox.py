@@ -68,11 +68,11 @@ def _route(world: World, batch: Sequence[Incoming]) -> list[TicketId | None]:
                     homes.append(None)
                     continue
                 home = _home(route, current[client.id])
-                if home is None and client.id not in made:
+                if home is None and client.id not in made and route.opens:
                     latest = current[client.id]
                     former = None if latest is None else latest.latest_id
                     made[client.id] = make_ticket(world, client.id, former)
-                homes.append(made[client.id] if home is None else home)
+                homes.append(made.get(client.id) if home is None else home)
             case ToTicket(ticket_id=ticket_id):
                 homes.append(ticket_id)
             case ToDesk():
@@ -86,6 +86,8 @@ def _home(route: ToClient, current: Current | None) -> TicketId | None:
     """The existing ticket that a client's message belongs to, ``None`` when it opens a new one."""
     if current is None:
         return None
+    if not route.opens:
+        return current.latest_id
     stays = current.takes_all or (current.row.wants_comment and route.is_text)
     return current.row.id if stays else None
 
@@ -102,6 +104,22 @@ class MemoryTopicBook:
             return None if row is None else TopicAddress(ticket_id=row.ticket_id, place=row.place)
 
         return await self._session.run("find_topic", work)
+
+    async def ticket_of(self, client: UserId) -> TicketId | None:
+        def work() -> TicketId | None:
+            current = current_ticket(self._session.world, client)
+            return None if current is None else current.latest_id
+
+        return await self._session.run("ticket_of", work)
+
+    async def latest_ticket(self, ticket_id: TicketId) -> TicketId | None:
+        def work() -> TicketId | None:
+            world = self._session.world
+            row = world.tickets.get(ticket_id)
+            current = None if row is None else current_ticket(world, row.client_id)
+            return None if current is None else current.latest_id
+
+        return await self._session.run("latest_ticket", work)
 
     async def client_of(self, ticket_id: TicketId) -> UserId | None:
         def work() -> UserId | None:

@@ -21,6 +21,7 @@ from lab.simulation.bugs import Bug
 from lab.simulation.clock import PROCESS, VirtualTime
 from lab.simulation.decisions import Decisions
 from lab.simulation.inbox import MemoryInbox, MemoryTopicBook
+from lab.simulation.links import NoLinks
 from lab.simulation.mistakes import inbox_of, node_options, node_type, told
 from lab.simulation.network import Bus, FaultyLink, Life, Weather
 from lab.simulation.nodes import MemoryNodeStore
@@ -123,21 +124,30 @@ class _NoDirectory:
 
 
 class _Rendered:
-    """Calls, remembered with the row that each was made for."""
+    """Calls, remembered with the rows that each was made for."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._rows: deque[tuple[TelegramMethod[Any], OutboxRow]] = deque(maxlen=512)
+        self._rows: deque[tuple[TelegramMethod[Any], Sequence[OutboxRow]]] = deque(maxlen=512)
 
     async def render(self, row: OutboxRow) -> TelegramMethod[Any] | None:
         method = await self._calls.render(row)
         if method is not None:
-            self._rows.append((method, row))
+            self._rows.append((method, (row,)))
         return method
 
-    def row_of(self, method: TelegramMethod[Any]) -> OutboxRow:
-        found: OutboxRow = next(row for known, row in reversed(self._rows) if known is method)
-        return found
+    def join(self, rows: Sequence[OutboxRow]) -> TelegramMethod[Any]:
+        method = self._calls.join(rows)
+        self._rows.append((method, rows))
+        return method
+
+    async def album(self, rows: Sequence[OutboxRow]) -> TelegramMethod[Any]:
+        method = await self._calls.album(rows)
+        self._rows.append((method, rows))
+        return method
+
+    def rows_of(self, method: TelegramMethod[Any]) -> Sequence[OutboxRow]:
+        return next(rows for known, rows in reversed(self._rows) if known is method)
 
 
 class _Reporter:
@@ -195,6 +205,7 @@ class Machine:
             roster=_Roster(around.roster),
             directory=_NoDirectory(),
             tags=outbox,
+            links=NoLinks(),
         )
         self._rendered = _Rendered(calls)
         self.delivery = Delivery(
@@ -343,8 +354,8 @@ class Machine:
             self.delivery.look()
 
     async def _call(self, method: TelegramMethod[Any]) -> Any:
-        row = self._rendered.row_of(method)
-        return await self._around.telegram.call(method, row, self.life)
+        rows = self._rendered.rows_of(method)
+        return await self._around.telegram.call(method, rows, self.life)
 
 
 class Fleet:

@@ -117,9 +117,9 @@ def _difference(should: TicketState, was: TicketState | None) -> str:
 
 def _check_arrival(world: World, telegram: SimulatedTelegram, trace: Trace) -> None:
     """Each copy that counts as sent to the staff is in their group, which refuses nothing."""
-    there = {
-        posted.source for posted in telegram.messages.get(world.configuration.main_chat_id, ())
-    }
+    posts = telegram.messages.get(world.configuration.main_chat_id, ())
+    there = {posted.source for posted in posts}
+    texts = {posted.number: posted.text for posted in posts}
     for row in world.outbox:
         effect = row.effect
         if row.state is SendState.UNDELIVERABLE and row.place not in {None, CLIENT}:
@@ -128,7 +128,10 @@ def _check_arrival(world: World, telegram: SimulatedTelegram, trace: Trace) -> N
             continue
         if effect.place == MAIN and effect.label is None:
             source = (int(effect.content.chat_id), int(effect.content.message_id))
-            if source not in there:
+            joined = effect.content.text and effect.content.text in texts.get(
+                row.message_id or 0, ""
+            )
+            if source not in there and not joined:
                 trace.fail(ARRIVES, f"message {source} of row {row.id}", row.ticket_id)
     copied = {
         (row.effect.content.chat_id, row.effect.content.message_id)

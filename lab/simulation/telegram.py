@@ -1,7 +1,7 @@
 """A simulated Telegram: chats, topics and messages, with its limits and its troubles."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,8 +115,8 @@ class SimulatedTelegram:
         """The topics of a group that are there."""
         return [topic for topic in self.topics.get(chat, {}).values() if not topic.is_deleted]
 
-    async def call(self, method: TelegramMethod[Any], row: OutboxRow, life: Life) -> Any:
-        """One Bot API call of a row; raises what aiogram would raise."""
+    async def call(self, method: TelegramMethod[Any], rows: Sequence[OutboxRow], life: Life) -> Any:
+        """One Bot API call of one or several rows; raises what aiogram would raise."""
         self.calls += 1
         await life.checkpoint()
         await anyio.sleep(CALL_S * self._rng.random())
@@ -124,10 +124,12 @@ class SimulatedTelegram:
         self._may_fail_before(method)
         self._slow_down(method)
         await life.passes(f"before {type(method).__name__}")
-        self.arrived(row, life.run)
-        answer = self._do(method, row.id)
-        self._trace.note(life.run, f"{type(method).__name__} #{row.id}", row.ticket_id)
-        self.landed(row, life.run)
+        for row in rows:
+            self.arrived(row, life.run)
+        answer = self._do(method, rows[0].id)
+        for row in rows:
+            self._trace.note(life.run, f"{type(method).__name__} #{row.id}", row.ticket_id)
+            self.landed(row, life.run)
         await life.passes(f"after {type(method).__name__}")
         await anyio.sleep(CALL_S * self._rng.random())
         await life.checkpoint()

@@ -46,10 +46,13 @@ class Send(Body):
     payload: JsonObject | None = None
     thread: int | None = None
     reply_to: int | None = None
+    quote: str | None = None
     entities: list[JsonObject] | None = None
     anonymous: bool = False
     media_group_id: str | None = None
     protected: bool = False
+    origin: JsonObject | None = None
+    premium: bool = False
     bot: int | None = None
 
 
@@ -58,10 +61,14 @@ class SendMany(Body):
 
 
 class Edit(Body):
+    """``kind`` puts another medium in the place of the one that is there."""
+
     user: int
     chat: int
     message_id: int
-    text: str
+    text: str = ""
+    entities: list[JsonObject] | None = None
+    kind: str | None = None
 
 
 class Press(Body):

@@ -89,8 +89,8 @@ class BotApi:
         if method == "getupdates":
             updates = await get_updates(call)
             return b'{"ok":true,"result":[' + b",".join(updates) + b"]}"
-        media = checked.get("media")
-        cost = len(media) if isinstance(media, list) else 1
+        several = checked.get("media") or checked.get("message_ids")
+        cost = len(several) if isinstance(several, list) else 1  # an album counts by its parts
         self.limits.check(method, bot.id, checked.get("chat_id"), cost)
         return orjson.dumps({"ok": True, "result": ALL[method](call)})
 

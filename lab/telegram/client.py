@@ -61,7 +61,11 @@ class LabClient:
         return await self._post("group", title=title, **more)
 
     async def send(self, user: int, chat: int, text: str = "", **more: Any) -> Object:
-        """``more``: kind, payload, thread, reply_to, entities, anonymous, media_group_id, bot."""
+        """A person writes.
+
+        ``more``: kind, payload, thread, reply_to, entities, anonymous, media_group_id, bot,
+        quote, protected, origin (a ``MessageOrigin``: the message is a forwarded one).
+        """
         return await self._post("send", user=user, chat=chat, text=text, **more)
 
     async def send_many(self, messages: Sequence[Mapping[str, Any]]) -> list[Object]:
@@ -69,8 +73,12 @@ class LabClient:
         found: list[Object] = await self._post_any("send_many", messages=list(messages))
         return found
 
-    async def edit(self, user: int, chat: int, message_id: int, text: str) -> Object:
-        return await self._post("edit", user=user, chat=chat, message_id=message_id, text=text)
+    async def edit(
+        self, user: int, chat: int, message_id: int, text: str = "", **more: Any
+    ) -> Object:
+        """``more``: entities, kind (another medium)."""
+        given = {"user": user, "chat": chat, "message_id": message_id, "text": text}
+        return await self._post("edit", **given, **more)
 
     async def delete(self, chat: int, message_id: int) -> Object:
         return await self._post("delete", chat=chat, message_id=message_id)

@@ -105,10 +105,13 @@ class ControlApi:
             payload=body.payload,
             thread_id=body.thread,
             reply_to=body.reply_to,
+            quote=body.quote,
             entities=body.entities,
             anonymous=body.anonymous,
             media_group_id=body.media_group_id,
             protected=body.protected,
+            origin=body.origin,
+            premium=body.premium,
             bot_id=body.bot,
         )
         return message_view(message)
@@ -117,8 +120,16 @@ class ControlApi:
         return [self._send(message) for message in body.messages]
 
     def _edit(self, body: bodies.Edit) -> Json:
-        world = self._world
-        return message_view(people.edit(world, body.user, body.chat, body.message_id, body.text))
+        message = people.edit(
+            self._world,
+            body.user,
+            body.chat,
+            body.message_id,
+            body.text,
+            entities=body.entities,
+            kind=body.kind,
+        )
+        return message_view(message)
 
     def _delete(self, body: bodies.Delete) -> Json:
         message = self._world.chat(body.chat).message(body.message_id)

@@ -97,6 +97,8 @@ class Message:
     anonymous: bool = False
     thread_id: int | None = None
     reply_to: int | None = None
+    quote: Json | None = None
+    """The part of the message replied to that the author marked: a ``TextQuote``."""
     markup: Json | None = None
     media_group_id: str | None = None
     edited_at: float | None = None

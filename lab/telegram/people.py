@@ -27,13 +27,20 @@ def send(
     file: StoredFile | None = None,
     thread_id: int | None = None,
     reply_to: int | None = None,
+    quote: str | None = None,
     entities: list[Json] | None = None,
     anonymous: bool = False,
     media_group_id: str | None = None,
     protected: bool = False,
+    origin: Json | None = None,
+    premium: bool = False,
     bot_id: int | None = None,
 ) -> Message:
-    """A person writes. In a private chat this starts the bot, so that it may answer."""
+    """A person writes. In a private chat this starts the bot, so that it may answer.
+
+    With ``origin`` (a ``MessageOrigin``) it is a forwarded message; who pays (``premium``) may
+    write longer captions than a bot.
+    """
     user = world.user(user_id)
     chat = world.chat(chat_id, bot_id)
     _may_write(chat, user, thread_id, anonymous=anonymous)
@@ -41,8 +48,10 @@ def send(
         replied = chat.message(reply_to)
         if replied is None:
             raise WorldError("the message to reply to is gone")
+        if quote is not None and quote not in replied.text:
+            raise WorldError("the message to reply to does not say that")
         thread_id = thread_id or replied.thread_id
-    units_max = TEXT_UNITS_MAX if kind == "text" else CAPTION_UNITS_MAX
+    units_max = TEXT_UNITS_MAX if kind == "text" or premium else CAPTION_UNITS_MAX
     if units(text) > units_max:
         raise WorldError(f"longer than {units_max} characters")
     body = body_for(world, kind, text=text, entities=entities, payload=payload, file=file)
@@ -53,10 +62,21 @@ def send(
         body,
         thread_id=thread_id,
         reply_to=reply_to,
+        quote=quote_of(chat, reply_to, quote),
         anonymous=anonymous,
         media_group_id=media_group_id,
         protected=protected,
+        origin=None if origin is None else {"date": int(world.clock()), **origin},
     )
+
+
+def quote_of(chat: Chat, reply_to: int | None, quote: str | None) -> Json | None:
+    """What was marked in the message replied to, as Telegram shows it; whether it is there."""
+    replied = None if reply_to is None else chat.message(reply_to)
+    if quote is None or replied is None or quote not in replied.text:
+        return None
+    position = units(replied.text[: replied.text.index(quote)])
+    return {"text": quote, "position": position, "is_manual": True}
 
 
 def _may_write(chat: Chat, user: User, thread_id: int | None, *, anonymous: bool) -> None:
@@ -66,8 +86,8 @@ def _may_write(chat: Chat, user: User, thread_id: int | None, *, anonymous: bool
         if chat.bot_id in user.blocked:
             raise WorldError("unblock the bot first")
         chat.started = True
-        if thread_id is not None:
-            raise WorldError("this private chat has no topics")
+        if thread_id is not None and thread_id not in chat.topics:
+            raise WorldError("this private chat has no such topic")
         return
     member = chat.member(user.id)
     if member is None:
@@ -82,11 +102,26 @@ def _may_write(chat: Chat, user: User, thread_id: int | None, *, anonymous: bool
             raise WorldError("the topic is closed")
 
 
-def edit(world: World, user_id: int, chat_id: int, message_id: int, text: str) -> Message:
-    """A person changes the text or the caption of an own message."""
+def edit(
+    world: World,
+    user_id: int,
+    chat_id: int,
+    message_id: int,
+    text: str,
+    *,
+    entities: list[Json] | None = None,
+    kind: str | None = None,
+) -> Message:
+    """A person changes the text, the caption or (``kind``) the medium of an own message."""
     message = _message(world, chat_id, message_id)
     if message.sender.id != user_id:
         raise WorldError("only one's own messages can be edited")
+    if message.origin is not None:
+        raise WorldError("a forwarded message cannot be edited")
+    if kind is not None:
+        body = body_for(world, kind, text=text, entities=entities)
+        world.edit(message, body=body, markup=message.markup, kind=kind)
+        return message
     if not text.strip():
         raise WorldError("a message needs a text")
     is_caption = message.kind != "text"
@@ -95,7 +130,9 @@ def edit(world: World, user_id: int, chat_id: int, message_id: int, text: str) -
         for name, value in message.body.items()
         if name not in {"text", "entities", "caption", "caption_entities"}
     }
-    world.edit(message, body=kept | text_body(text, caption=is_caption), markup=message.markup)
+    world.edit(
+        message, body=kept | text_body(text, entities, caption=is_caption), markup=message.markup
+    )
     return message
 
 
@@ -230,6 +267,9 @@ def topic(
     """A person makes, renames, closes, reopens or deletes a topic."""
     user = world.user(user_id)
     chat = world.chat(chat_id)
+    if chat.user is user and action == "create":
+        chat.is_forum = True  # the topics of a private chat: its person makes them
+        return topics.create(world, chat, user, name or "")
     member = chat.member(user_id)
     if member is None:
         raise WorldError("not a member of this group")

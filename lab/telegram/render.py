@@ -78,6 +78,8 @@ def _show_reply(message: Message, shown: Json) -> None:
     original = message.chat.message(replied)
     if original is not None:
         shown["reply_to_message"] = message_json(original, nested=True)
+        if message.quote is not None:
+            shown["quote"] = message.quote
         if message.thread_id is None and message.chat.user is None:
             # Outside topics a group's reply carries a thread id too, which is no topic's:
             # only is_topic_message tells them apart.

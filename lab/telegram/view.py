@@ -84,6 +84,7 @@ def message_view(message: Message) -> Json:
         "entities": message.body.get("entities") or message.body.get("caption_entities") or [],
         "media": _media_view(message),
         "reply_to": message.reply_to,
+        "quote": None if message.quote is None else message.quote["text"],
         "edited": message.edited_at is not None,
         "buttons": _buttons(message.markup),
         "reactions": [
@@ -95,6 +96,7 @@ def message_view(message: Message) -> Json:
         "media_group_id": message.media_group_id,
         "copied_from": list(message.copied_from) if message.copied_from else None,
         "forwarded": message.origin is not None,
+        "origin": message.origin,
         "deleted": message.deleted,
     }
 

@@ -211,6 +211,7 @@ class World:
         *,
         thread_id: int | None = None,
         reply_to: int | None = None,
+        quote: Json | None = None,
         anonymous: bool = False,
         markup: Json | None = None,
         media_group_id: str | None = None,
@@ -228,6 +229,7 @@ class World:
             body=body,
             thread_id=thread_id,
             reply_to=reply_to,
+            quote=quote,
             anonymous=anonymous,
             markup=markup or None,
             media_group_id=media_group_id,
@@ -241,9 +243,15 @@ class World:
         return message
 
     def edit(
-        self, message: Message, *, body: Json | None = None, markup: Json | None = None
+        self,
+        message: Message,
+        *,
+        body: Json | None = None,
+        markup: Json | None = None,
+        kind: str | None = None,
     ) -> None:
         """Replaces content and keyboard (``None``: content stays, keyboard goes)."""
+        message.kind = kind or message.kind
         if body is not None:
             message.body = body
             message.edited_at = self.clock()

@@ -64,8 +64,13 @@ class Helpdesk:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, mode: str, postgres_dsn: str, redis_url: str) -> AsyncIterator[Self]:
-        """A desk with nobody's tickets, updates by ``webhook`` or ``polling``."""
+    async def open(
+        cls, mode: str, postgres_dsn: str, redis_url: str, **more: str
+    ) -> AsyncIterator[Self]:
+        """A desk with nobody's tickets, updates by ``webhook`` or ``polling``.
+
+        ``more`` are further settings; receipts are off unless they say so.
+        """
         world = World(seed=7)
         scene = demo_scene(world, TOKEN)
         rules = WebhookRules(time_scale=0.02)  # what failed comes again within milliseconds
@@ -82,6 +87,8 @@ class Helpdesk:
                 "LANGUAGE": "ru",
                 **dict.fromkeys(("PACE_BOT_PER_S", "PACE_PRIVATE_PER_S"), "0"),
                 "PACE_GROUP_PER_MIN": "0",
+                "RECEIPT_REACTIONS": "off",
+                **more,
             }
             if mode == "webhook":
                 settings |= {"WEBHOOK_URL": f"http://{bind}", "WEBHOOK_SECRET": SECRET}

@@ -13,6 +13,7 @@ from aiogram.exceptions import (
 )
 from aiogram.methods import (
     CopyMessage,
+    CopyMessages,
     CreateForumTopic,
     GetMe,
     SendMessage,
@@ -24,7 +25,7 @@ from anyio.lowlevel import checkpoint
 from actors.effects import Copy, Text
 from actors.ids import ChatId
 from actors.ids import MessageId as OurMessageId
-from actors.messages import Content, ContentKind, Envelope, Person, Technician
+from actors.messages import Content, ContentKind, Envelope, Json, Person, Technician
 from actors.places import CLIENT, Place
 from actors.ports import ClientCard, Made
 
@@ -59,6 +60,27 @@ def copy(number: int, place: Place = CLIENT, label: Text | None = None) -> Copy:
     return Copy(place=place, content=content, label=label)
 
 
+def written(
+    number: int,
+    words: str = "",
+    place: Place = CLIENT,
+    label: Text | None = None,
+    *,
+    entities: Sequence[Mapping[str, Json]] = (),
+    album: str | None = None,
+) -> Copy:
+    """A copy of a text, or of a photo of an album."""
+    content = Content(
+        chat_id=ChatId(900),
+        message_id=OurMessageId(number),
+        kind=ContentKind.TEXT if album is None else ContentKind.PHOTO,
+        text=words,
+        entities=tuple(entities),
+        album=album,
+    )
+    return Copy(place=place, content=content, label=label)
+
+
 class FakeApi:
     """Answers calls; ``script`` holds errors for the next calls of a method, ``None`` for success.
 
@@ -76,6 +98,8 @@ class FakeApi:
         self.open_max = 0
         self.overlaps: list[object] = []
         """Chats and threads to which two calls were open at once."""
+        self.skipped = 0
+        """So many parts of the next albums are left out, as Telegram does without a word."""
         self._held: anyio.Event | None = None
         self._last_id = 1000
 
@@ -114,6 +138,11 @@ class FakeApi:
         match method:
             case CopyMessage():
                 return MessageId(message_id=self._last_id)
+            case CopyMessages():
+                first = self._last_id
+                self._last_id += len(method.message_ids) - 1
+                numbers = range(first, self._last_id + 1 - self.skipped)
+                return [MessageId(message_id=number) for number in numbers]
             case CreateForumTopic():
                 return ForumTopic(
                     message_thread_id=self._last_id, name=method.name, icon_color=7322096

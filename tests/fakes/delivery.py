@@ -12,6 +12,7 @@ from bot.calls import Calls
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
 from bot.texts import Texts
+from lab.simulation.links import NoLinks
 from tests.fakes.bot_api import (
     FakeApi,
     FixedDirectory,
@@ -55,7 +56,11 @@ class Post:
         clock: Callable[[], float] = anyio.current_time,
     ) -> Delivery:
         calls = Calls(
-            texts=Texts("en"), roster=self.roster, directory=FixedDirectory(), tags=self.outbox
+            texts=Texts("en"),
+            roster=self.roster,
+            directory=FixedDirectory(),
+            tags=self.outbox,
+            links=NoLinks(),
         )
         return Delivery(
             outbox=self.outbox,

@@ -20,8 +20,9 @@ from bot.api import ApiOptions, create_bot
 from bot.desk import create_dispatcher
 from bot.desk.worker import DeskOptions, DeskWorker
 from bot.intake import Intake
+from bot.meaning import Desk
 from bot.texts import Texts
-from bot.translate import Desk
+from lab.simulation.links import NoLinks
 from lab.telegram import people
 from lab.telegram.model import Message
 from storage.desk import DeskMail
@@ -191,6 +192,7 @@ def _bench(lab: Lab, engine: AsyncEngine, bot: Bot, redis: Any) -> Bench:
         ),
         inbox=PostgresInbox(engine, main_chat_id),
         topics=PostgresTopicBook(engine),
+        messages=NoLinks(),
         roster=roster,
         mailroom=_Mailroom(),
         presses=refused,

@@ -14,6 +14,7 @@ from actors.messages import Envelope
 from actors.ports import Inbox, Incoming, Stored
 from bot.intake import Intake, IntakeOptions
 from bot.texts import Texts
+from lab.simulation.links import NoLinks
 from storage.inbox import PostgresInbox
 from storage.topic_book import PostgresTopicBook
 from tests.fakes.bot_api import FixedRoster, MemoryMailroom
@@ -96,6 +97,7 @@ def make_door(
         desk=DESK,
         inbox=inbox or PostgresInbox(engine, ChatId(MAIN_GROUP)),
         topics=PostgresTopicBook(engine),
+        messages=NoLinks(),
         roster=FixedRoster(ALICE_TECHNICIAN),
         mailroom=mailroom,
         presses=answers,

@@ -9,8 +9,9 @@ from actors.ids import ChatId, TechnicianId, TicketId, UserId
 from actors.messages import Technician
 from actors.places import MAIN, mirror
 from actors.ports import TopicAddress
+from bot.meaning import Desk, Lookups, Translation
 from bot.people import ANONYMOUS_ADMIN_ID
-from bot.translate import Desk, Lookups, Translation, ticket_of_button, topic_of, translate
+from bot.translate import ticket_of_button, topic_of, translate
 
 type Json = dict[str, Any]
 

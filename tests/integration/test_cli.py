@@ -170,7 +170,15 @@ def test_demo_and_bench_hand_their_options_on_and_exit_as_they_say(
     assert got == [
         {"script": False, "port": None},
         {"script": True, "port": 0},
-        {"clients": 3, "messages": 5, "json_file": Path("out.json")},
+        {
+            "clients": 3,
+            "messages": 5,
+            "json_file": Path("out.json"),
+            "rate": 0,
+            "latency_ms": 0.0,
+            "runs": 1,
+            "bare": True,
+        },
     ]
 
 

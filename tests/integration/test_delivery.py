@@ -1,5 +1,6 @@
 """Delivery end to end: real outbox, real marks, and a Telegram that misbehaves."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from bot.calls import Calls
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.pace import Pace
 from bot.texts import Texts
+from lab.simulation.links import NoLinks
 from lab.telegram import people
 from lab.telegram.faults import FaultRule
 from lab.telegram.limits import LimitRules
@@ -79,7 +81,11 @@ class Office:
         options = ApiOptions(url=self.lab.telegram.url, timeout_s=timeout_s)
         bot = create_bot(TOKEN, options)
         calls = Calls(
-            texts=Texts("ru"), roster=FixedRoster(), directory=FixedDirectory(), tags=self.outbox
+            texts=Texts("ru"),
+            roster=FixedRoster(),
+            directory=FixedDirectory(),
+            tags=self.outbox,
+            links=NoLinks(),
         )
         delivery = Delivery(
             outbox=self.outbox,
@@ -392,6 +398,71 @@ async def test_our_pace_keeps_within_the_limits_of_telegram(office: Office) -> N
         await office.settled()
         assert delivery.stats().pauses == 0
     assert office.lab.telegram.bot_api.limits.refused == 0
+
+
+async def test_a_rush_of_clients_takes_the_fewest_windows_that_it_can(
+    office: Office,
+) -> None:
+    """20 a window: twelve openings, cards and joined texts are 36 calls, so two windows.
+
+    What is left of the first window is used at once, by texts that go alone.
+    """
+    limits = office.lab.telegram.bot_api.limits
+    limits.set_rules(LimitRules(enabled=True, group_window_s=4))
+    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=20, group_window_s=4.2)
+    card = ShowCard(place=MAIN, keyboard=Keyboard(kind=KeyboardKind.TRIAGE))
+    for client in range(1, 13):
+        start = client * 100
+        await office.decider.decide(
+            opening(), card, *office.copies(5, start=start), client=IVAN + client
+        )
+    async with office.delivering(pace):
+        began = anyio.current_time()
+        await office.settled()
+        assert anyio.current_time() - began < 4.2 * 2
+    said = " ".join(office.said(office.lab.scene.main_group_id))
+    numbers = [int(found) for found in re.findall(r"message (\d+)", said)]
+    assert sorted(numbers) == [c * 100 + n for c in range(1, 13) for n in range(5)]
+    calls = office.lab.telegram.bot_api.calls
+    assert sum(calls.by_method.values()) - calls.by_method["getUpdates"] <= 40
+    assert limits.refused == 0
+
+
+async def test_texts_that_waited_are_one_message_to_which_each_of_them_is_linked(
+    office: Office,
+) -> None:
+    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=2, group_window_s=1)
+    async with office.delivering(pace) as delivery:
+        ticket_id, _ = await office.decider.decide(opening(), *office.copies(30), client=IVAN)
+        await office.settled()
+        assert delivery.stats().joined == 29
+    [first, joined] = office.said(office.lab.scene.main_group_id)
+    assert first == "message 0"
+    assert [line.split(" · ")[1] for line in joined.splitlines()[1:]] == numbered(29, 1)
+    links = await rows(
+        office.engine,
+        "SELECT dst_message_id, array_agg(src_message_id ORDER BY outbox_id) FROM message_links"
+        " WHERE ticket_id = :ticket GROUP BY 1 ORDER BY 1",
+        ticket=ticket_id,
+    )
+    assert [len(sources) for _, sources in links] == [1, 29]
+    assert links[1][1] == sorted(links[1][1])
+
+
+async def test_a_crash_between_a_joined_call_and_its_record_repeats_nothing(
+    office: Office,
+) -> None:
+    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=2, group_window_s=1)
+    async with office.delivering(pace):
+        await office.decider.decide(opening(), *office.copies(10), client=IVAN)
+        await office.settled()
+    lost = "UPDATE outbox SET state = 'sending', settled_at = NULL, message_id = NULL WHERE id > 4"
+    async with office.engine.begin() as connection:
+        await connection.exec_driver_sql(lost)
+    async with office.delivering(pace) as delivery:
+        await office.settled()
+        assert (delivery.stats().recovered, delivery.stats().possible_doubles) == (8 - 1, 0)
+    assert len(office.said(office.lab.scene.main_group_id)) == 2
 
 
 async def failures(office: Office, ticket_id: TicketId) -> list[str]:

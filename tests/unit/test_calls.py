@@ -41,8 +41,11 @@ from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
 from actors.messages import Content, ContentKind, Json, Person
 from actors.places import CLIENT, MAIN, Place
 from actors.ports import Address, ClientCard, Made, OutboxRow
-from bot.calls import Calls, copy_call, made, shifted
+from bot.calls import Calls, made
+from bot.joining import shifted
+from bot.relay import copy_call
 from bot.texts import Texts
+from lab.simulation.links import NoLinks
 from tests.fakes.bot_api import FixedDirectory, FixedRoster
 from tests.fakes.delivery import ALICE
 from tests.fakes.outbox import START
@@ -90,6 +93,7 @@ async def render(
         roster=FixedRoster(ALICE),
         directory=FixedDirectory(found),
         tags=Tagged(**tagged),
+        links=NoLinks(),
     )
     return await calls.render(row(effect, language))
 
@@ -183,6 +187,7 @@ def test_a_label_never_costs_a_part_of_the_message(kind: ContentKind, most: int)
     label, head = "👷:", len(units("👷:\n")) // 2
     fits = "😀" * ((most - head) // 2)
     call = copy_call(Copy(place=MAIN, content=content(fits, kind)), TOPIC, label)
+    assert isinstance(call, SendMessage | CopyMessage)
     words = call.text if isinstance(call, SendMessage) else call.caption
     assert words == f"{label}\n{fits}"
     call = copy_call(Copy(place=MAIN, content=content(fits + "😀", kind)), TOPIC, label)

@@ -20,19 +20,29 @@ def corpus(name: str) -> dict[str, Any]:
     return found
 
 
+def is_kept(stored: Any, again: Any) -> bool:
+    """Whether all that was stored is there again; fields that came later may be beside it."""
+    if isinstance(stored, dict) and isinstance(again, dict):
+        return all(name in again and is_kept(stored[name], again[name]) for name in stored)
+    if isinstance(stored, list) and isinstance(again, list):
+        pairs = zip(stored, again, strict=False)
+        return len(stored) == len(again) and all(is_kept(was, now) for was, now in pairs)
+    return bool(stored == again)
+
+
 @pytest.mark.parametrize("name", corpus("messages"))
 def test_every_message_ever_stored_is_read(name: str) -> None:
     stored = corpus("messages")[name]
     message = decode_message(stored)
     assert type(message).__name__ == stored["type"]
     assert not isinstance(message, Unreadable) or stored["type"] == "Unreadable"
-    assert stored.items() <= encode(message).items(), "a field has lost its value"
+    assert is_kept(stored, encode(message)), "a field has lost its value"
 
 
 @pytest.mark.parametrize("name", corpus("effects"))
 def test_every_effect_ever_stored_is_read(name: str) -> None:
     stored = corpus("effects")[name]
-    assert stored.items() <= encode(decode_effect(stored)).items(), "a field has lost its value"
+    assert is_kept(stored, encode(decode_effect(stored))), "a field has lost its value"
 
 
 @pytest.mark.parametrize("name", corpus("snapshots"))
@@ -41,7 +51,7 @@ def test_every_snapshot_ever_stored_is_read(name: str) -> None:
     again = encode_state(decode_state(stored))
     assert again["v"] == SNAPSHOT_VERSION
     if stored["v"] == SNAPSHOT_VERSION:
-        assert stored.items() <= again.items(), "a field has lost its value"
+        assert is_kept(stored, again), "a field has lost its value"
 
 
 def test_the_corpus_holds_every_type_and_every_version() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from actors.ids import ChatId
 from bot.delivery import PaceOptions
+from bot.delivery.buckets import Learning
 from bot.delivery.pace import Pace
 
 IVAN, ANNA = ChatId(501), ChatId(502)
@@ -53,7 +54,7 @@ def test_a_private_chat_gets_a_burst_and_then_one_a_second(clock: Clock) -> None
 def test_the_bot_as_a_whole_is_bounded_too(clock: Clock) -> None:
     pace = Pace(PaceOptions(bot_per_s=30, private_per_s=0), clock)
     times = calls(pace, clock, IVAN, 10)
-    assert len(times) == pytest.approx(330, abs=2)
+    assert len(times) == pytest.approx(300 + 24, abs=2)
 
 
 def test_a_refused_call_costs_nothing(clock: Clock) -> None:
@@ -61,7 +62,7 @@ def test_a_refused_call_costs_nothing(clock: Clock) -> None:
     assert pace.reserve(IVAN) == 0
     for _ in range(100):
         assert pace.reserve(IVAN) > 0
-    assert sum(pace.reserve(ChatId(600 + n)) == 0 for n in range(20)) == 9
+    assert sum(pace.reserve(ChatId(600 + n)) == 0 for n in range(20)) == 7
 
 
 def test_zero_means_no_limit(clock: Clock) -> None:
@@ -71,8 +72,8 @@ def test_zero_means_no_limit(clock: Clock) -> None:
 
 def test_a_pause_closes_its_chat_only_and_never_shortens(clock: Clock) -> None:
     pace = Pace(PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0), clock)
-    pace.pause(MAIN, 30)
-    pace.pause(MAIN, 5)
+    pace.close(MAIN, 30)
+    pace.close(MAIN, 5)
     assert pace.reserve(MAIN) == pytest.approx(30)
     assert pace.reserve(OTHER) == pace.reserve(IVAN) == 0
     assert (pace.pauses, pace.paused_chats()) == (2, 1)
@@ -83,13 +84,13 @@ def test_a_pause_closes_its_chat_only_and_never_shortens(clock: Clock) -> None:
 
 def test_a_pause_of_the_bot_closes_everything(clock: Clock) -> None:
     pace = Pace(PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0), clock)
-    pace.pause(None, 12)
+    pace.close(None, 12)
     assert pace.reserve(IVAN) == pace.reserve(MAIN) == pytest.approx(12)
 
 
 def test_a_paused_chat_is_not_forgotten_when_many_others_come(clock: Clock) -> None:
     pace = Pace(PaceOptions(bot_per_s=0, private_per_s=0, buckets_max=10), clock)
-    pace.pause(IVAN, 60)
+    pace.close(IVAN, 60)
     for number in range(100):
         pace.reserve(ChatId(1000 + number))
     assert pace.reserve(IVAN) == pytest.approx(60)
@@ -102,6 +103,74 @@ def test_a_chat_that_has_spent_its_budget_is_not_forgotten_either(clock: Clock) 
     for number in range(100):
         pace.reserve(ChatId(1000 + number))
     assert pace.reserve(MAIN) > 0
+
+
+def test_a_429_shrinks_the_budget_of_its_chat_which_slowly_grows_back(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0, learning=Learning(cut=0.5, recovery_s=600)), clock)
+    pace.close(MAIN, 5)
+    pace.close(MAIN, 5)  # under way together with the first
+    clock.now += 5
+    assert sum(pace.reserve(MAIN) == 0 for _ in range(30)) == 10
+    assert sum(pace.reserve(OTHER) == 0 for _ in range(30)) == 20
+    clock.now += 150
+    assert sum(pace.reserve(MAIN) == 0 for _ in range(30)) == 15
+    clock.now += 600
+    assert sum(pace.reserve(MAIN) == 0 for _ in range(30)) == 20
+
+
+def test_a_short_pause_teaches_a_group_nothing(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0), clock)
+    pace.close(MAIN, 1)
+    assert pace.reserve(MAIN) == pytest.approx(1)
+    clock.now += 1
+    assert sum(pace.reserve(MAIN) == 0 for _ in range(30)) == 20
+
+
+def test_a_budget_is_never_learnt_away(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0), clock)
+    for _ in range(50):
+        pace.close(MAIN, 5)
+        pace.close(IVAN, 5)
+        clock.now += 5
+    clock.now += 61
+    assert sum(pace.reserve(MAIN) == 0 for _ in range(30)) >= 5
+    assert pace.reserve(IVAN) == 0
+
+
+def test_a_429_in_many_chats_at_once_is_taken_for_the_bots_own(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0), clock)
+    chats = [ChatId(700 + n) for n in range(PaceOptions().bot_alarm_chats)]
+    assert [pace.close(chat, 9) for chat in chats] == [False, False, False, True]
+    assert pace.reserve(MAIN) == pytest.approx(9)
+    clock.now += 9
+    assert pace.close(MAIN, 9) is False
+
+
+def test_what_must_be_kept_for_others_stays(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0), clock)
+    assert sum(pace.reserve(MAIN, keep=8) == 0 for _ in range(30)) == 12
+    assert sum(pace.reserve(MAIN) == 0 for _ in range(30)) == 8
+
+
+def test_an_album_costs_all_its_parts_or_nothing(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0), clock)
+    assert pace.reserve(MAIN, cost=8) == pace.reserve(MAIN, cost=8) == 0
+    assert pace.reserve(MAIN, cost=8) == pytest.approx(PaceOptions().group_window_s)
+    assert pace.reserve(MAIN, cost=4) == 0
+
+
+def test_what_costs_more_than_a_whole_budget_goes_out_when_the_budget_is_whole(
+    clock: Clock,
+) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0, private_burst=3, group_per_min=5), clock)
+    for chat in (IVAN, MAIN):
+        assert pace.reserve(chat, cost=10) == 0
+        assert pace.reserve(chat, cost=1) > 0
+
+
+def test_a_share_is_a_part_of_each_budget(clock: Clock) -> None:
+    pace = Pace(PaceOptions(bot_per_s=0), clock, share=lambda: 0.25)
+    assert sum(pace.reserve(MAIN) == 0 for _ in range(30)) == 5
 
 
 @given(

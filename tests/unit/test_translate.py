@@ -7,14 +7,18 @@ import pytest
 from actors.ids import ChatId, MessageId, TechnicianId, UserId
 from actors.messages import (
     ClientWrote,
+    CloseRequested,
     Content,
     ContentKind,
     Person,
+    ReopenRequested,
     StaffWrote,
     TechnicianWrote,
+    TopicRenamed,
 )
+from actors.places import MAIN
 from actors.ports import ToClient, ToTicket
-from bot.translate import Accept, Ignored
+from bot.meaning import Accept, Ignored
 from tests.fakes import updates as u
 from tests.fakes.updates import Json, from_alice, from_client, from_staff, meaning, message
 
@@ -26,11 +30,13 @@ HERE = ToTicket(ticket_id=u.TICKET)
 
 def content(raw: Json, kind: ContentKind = ContentKind.TEXT, text: str = "hello") -> Content:
     shown = raw["message"]
+    photo = shown.get("photo")
     return Content(
         chat_id=ChatId(shown["chat"]["id"]),
         message_id=MessageId(shown["message_id"]),
         kind=kind,
         text=text,
+        file_id=photo[-1]["file_id"] if photo else None,
     )
 
 
@@ -107,9 +113,7 @@ def test_what_is_nobodys_business_is_ignored(raw: Json, why: Ignored) -> None:
         {"delete_chat_photo": True, "hologram": {"beside": "what is known"}},
         {"pinned_message": from_staff()["message"]},
         {"forum_topic_created": {"name": "x", "icon_color": 1}},
-        {"forum_topic_edited": {"name": "x"}},
-        {"forum_topic_closed": {}},
-        {"forum_topic_reopened": {}},
+        {"forum_topic_edited": {"icon_custom_emoji_id": "1"}},
         {"message_auto_delete_timer_changed": {"message_auto_delete_time": 60}},
         {"video_chat_started": {}},
         {"migrate_to_chat_id": -100777},
@@ -195,3 +199,16 @@ def test_what_postgres_cannot_keep_is_replaced() -> None:
     assert isinstance(found, Accept)
     assert isinstance(found.message, ClientWrote)
     assert found.message.content.text == "a\ufffdb"
+
+
+def test_what_people_do_to_a_topic_of_a_ticket_is_for_the_ticket() -> None:
+    closed = meaning(from_staff(None, forum_topic_closed={}))
+    assert closed == Accept(route=HERE, message=CloseRequested(by=MARIA, place=MAIN, by_hand=True))
+    renamed = meaning(from_staff(None, forum_topic_edited={"name": "x"}))
+    assert renamed == Accept(route=HERE, message=TopicRenamed(by=MARIA, place=MAIN, name="x"))
+    opened = meaning(from_staff(None, forum_topic_reopened={}))
+    assert opened == Accept(
+        route=HERE, message=ReopenRequested(by=MARIA, place=MAIN, latest=u.TICKET)
+    )
+    for service in ("forum_topic_closed", "forum_topic_reopened"):
+        assert meaning(from_client(None, **{service: {}})) is Ignored.SERVICE

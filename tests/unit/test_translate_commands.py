@@ -20,7 +20,8 @@ from actors.messages import Message as TicketMessage
 from actors.places import MAIN, mirror
 from actors.ports import ToDesk, ToTicket
 from bot.keyboards import AssignData, CloseData, CommentData, ScoreData, SkipData
-from bot.translate import DESK_COMMANDS, Accept, Ignored, Refused
+from bot.meaning import Accept, Ignored, Refused
+from bot.translate import DESK_COMMANDS
 from tests.fakes import updates as u
 from tests.fakes.updates import Json, from_alice, from_client, from_staff, meaning, message, press
 
@@ -220,7 +221,6 @@ def test_what_becomes_of_the_bots_membership_is_the_desks_business() -> None:
     "fields",
     [
         {},
-        {"edited_message": from_client()["message"]},
         {"channel_post": message(None, u.PRIVATE, "x")["message"]},
         {"chosen_inline_result": {"result_id": "1", "from": u.IVAN, "query": ""}},
         {"telepathy": {"from": u.IVAN, "thought": "a newer Bot API"}},

@@ -11,6 +11,7 @@ from lab.telegram import errors
 from lab.telegram.bots import Bot
 from lab.telegram.errors import bad_request
 from lab.telegram.model import Chat, Json, Member, Message
+from lab.telegram.people import quote_of
 from lab.telegram.render import message_json
 from lab.telegram.texts import CAPTION_UNITS_MAX, TEXT_UNITS_MAX, marked_text
 from lab.telegram.webhook import WebhookPush, WebhookTarget
@@ -166,6 +167,17 @@ def reply_of(call: Call, chat: Chat) -> int | None:
     raise bad_request("message to be replied not found")
 
 
+def quoted(call: Call, chat: Chat, reply_to: int | None) -> Json | None:
+    """The part of the message replied to that is marked: it must stand there word for word."""
+    wanted = (call.object("reply_parameters") or {}).get("quote")
+    if reply_to is None or not isinstance(wanted, str):
+        return None
+    found = quote_of(chat, reply_to, wanted)
+    if found is None:
+        raise bad_request("QUOTE_TEXT_INVALID")
+    return found
+
+
 def thread_of_reply(chat: Chat, thread_id: int | None, reply_to: int | None) -> int | None:
     """A reply without a thread goes to the thread of what it replies to."""
     if thread_id is not None or reply_to is None:
@@ -220,6 +232,7 @@ def post(
         body,
         thread_id=thread_of_reply(chat, thread_id, reply_to),
         reply_to=reply_to,
+        quote=quoted(call, chat, reply_to),
         markup=call.object("reply_markup"),
         protected=call.flag("protect_content"),
     )

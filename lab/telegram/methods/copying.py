@@ -3,12 +3,14 @@
 from itertools import pairwise
 
 from lab.telegram.content import CAPTIONED, UNCOPYABLE, poll_body
+from lab.telegram.entities import units
 from lab.telegram.errors import ApiError, bad_request
 from lab.telegram.methods.base import (
     Call,
     Method,
     caption_content,
     chat_of,
+    quoted,
     reply_of,
     shown,
     target_of,
@@ -16,6 +18,7 @@ from lab.telegram.methods.base import (
 )
 from lab.telegram.model import Chat, Json, Message
 from lab.telegram.render import chat_json, user_json
+from lab.telegram.texts import CAPTION_UNITS_MAX
 
 COPIES_MAX = 100
 
@@ -40,6 +43,8 @@ def _copied_body(call: Call, source: Message) -> Json:
     if source.kind in CAPTIONED and "caption" in call.given:
         kept = {name: value for name, value in body.items() if name not in _CAPTION_FIELDS}
         return kept | caption_content(call.given)
+    if source.kind in CAPTIONED and units(source.text) > CAPTION_UNITS_MAX:
+        raise bad_request("message caption is too long")
     return body
 
 
@@ -54,6 +59,7 @@ def copy_message(call: Call) -> Json:
         _copied_body(call, source),
         thread_id=thread_of_reply(chat, thread_id, reply_to),
         reply_to=reply_to,
+        quote=quoted(call, chat, reply_to),
         markup=call.object("reply_markup"),
         protected=call.flag("protect_content"),
         copied_from=(source.chat.id, source.id),

@@ -36,11 +36,11 @@ def _own(call: Call) -> Message:
     return message
 
 
-def _changed(call: Call, message: Message, body: Json) -> Json:
+def _changed(call: Call, message: Message, body: Json, kind: str | None = None) -> Json:
     markup = call.object("reply_markup") or None
     if body == message.body and markup == message.markup:
         raise not_modified()
-    call.world.edit(message, body=body, markup=markup)
+    call.world.edit(message, body=body, markup=markup, kind=kind)
     return shown(message)
 
 
@@ -68,8 +68,7 @@ def edit_media(call: Call) -> Json:
     kind, body = media_content(call, call.object("media") or {})
     if message.media_group_id is not None and kind != message.kind:
         raise bad_request("message can't be edited")
-    message.kind = kind
-    return _changed(call, message, body)
+    return _changed(call, message, body, kind)
 
 
 def edit_markup(call: Call) -> Json:

@@ -10,6 +10,7 @@ from lab.telegram.methods.base import (
     Method,
     caption_content,
     post,
+    quoted,
     reply_of,
     shown,
     target_of,
@@ -85,6 +86,7 @@ def send_media_group(call: Call) -> list[Json]:
             body,
             thread_id=thread_of_reply(chat, thread_id, reply_to),
             reply_to=reply_to,
+            quote=quoted(call, chat, reply_to),
             media_group_id=group_id,
         )
         for kind, body in contents
