@@ -247,7 +247,7 @@ def delivery(
 @click.option("--polling", is_flag=True, help="Updates by long polling instead of by webhook.")
 @json_file_option
 def failover(*, nodes: int, clients: int, polling: bool, json_file: Path | None) -> None:
-    """How long people wait when a node is killed, and when all are restarted in turn."""
+    """How long people wait without Redis, when a node is killed, and when all restart in turn."""
     lab = _lab("lab.bench_failover", "bench")
     with told():
         sys.exit(

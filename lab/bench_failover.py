@@ -1,8 +1,8 @@
-"""``topicdesk bench failover``: how long people wait when a node dies, and when all are renewed.
+"""``topicdesk bench failover``: how long people wait when something ends.
 
-Three phases under the same load, on one stage: nothing happens; one node is killed and stays away;
-every node in turn is told to end and comes back. A wait is the local Telegram's time from a
-message until its last copy.
+Four phases under the same load, on one stage: nothing happens; Redis forgets everything and then
+stands still; one node is killed and stays away; every node in turn is told to end and comes back.
+A wait is the local Telegram's time from a message until its last copy.
 """
 
 import json
@@ -25,6 +25,8 @@ from lab.chaos.stage import Stage, staged
 from lab.chaos.watch import Watch
 
 CALM_S: Final = 10.0
+
+NO_REDIS_S: Final = 60.0
 
 AWAY_S: Final = 30.0
 """A killed node stays away: longer than its lease and the promise to be served after 20 s."""
@@ -60,10 +62,14 @@ class FailoverReport:
     doubled: int
     out_of_order: int
     stale_commits: int
+    moved_without_redis: int
+    """Tickets that changed their owner, or the epoch, while Redis was away: none has a cause to."""
 
     @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.out_of_order or self.stale_commits)
+        return not (
+            self.lost or self.out_of_order or self.stale_commits or self.moved_without_redis
+        )
 
 
 def failover(*, nodes: int, clients: int, webhook: bool, json_file: Path | None) -> int:
@@ -76,13 +82,15 @@ def failover(*, nodes: int, clients: int, webhook: bool, json_file: Path | None)
 
 
 async def _failover(nodes: int, clients: int, webhook: bool) -> FailoverReport:
-    history = History()
+    history, moved = History(), 0
     with tempfile.TemporaryDirectory(prefix="topicdesk-failover-") as folder:
         async with (
             staged(Path(folder), nodes=nodes, webhook=webhook, seed=1) as stage,
             _talking(stage, history, clients) as begins,
         ):
             await anyio.sleep(CALM_S)
+            begins("Redis flushed, then stopped for a minute")
+            moved = await _without_redis(stage)
             begins("")  # what is under way now belongs to neither
             await anyio.sleep(LOOK_S)
             begins("one node killed")
@@ -100,7 +108,31 @@ async def _failover(nodes: int, clients: int, webhook: bool) -> FailoverReport:
                 await _until_up(node)
                 await anyio.sleep(BETWEEN_S)
             begins("")
-    return _report(nodes, clients, webhook, history, begins.marks)
+    whole = judge(history)
+    return FailoverReport(
+        nodes=nodes,
+        clients=clients,
+        updates_by="webhook" if webhook else "polling",
+        phases=_phases(history, begins.marks),
+        lost=whole.lost,
+        doubled=whole.doubled,
+        out_of_order=whole.out_of_order,
+        stale_commits=whole.stale_commits,
+        moved_without_redis=moved,
+    )
+
+
+async def _without_redis(stage: Stage) -> int:
+    """Returns how many tickets moved meanwhile."""
+    before = await stage.servers.owners()
+    await stage.servers.flush_redis()
+    stage.servers.pause_redis()
+    try:
+        await anyio.sleep(NO_REDIS_S)
+    finally:
+        stage.servers.resume_redis()
+    after = await stage.servers.owners()
+    return sum(after[ticket] != owner for ticket, owner in before.items() if ticket in after)
 
 
 class _Marks:
@@ -147,29 +179,12 @@ async def _until_down(node: Node) -> None:
             await anyio.sleep(LOOK_S)
 
 
-def _report(
-    nodes: int,
-    clients: int,
-    webhook: bool,
-    history: History,
-    marks: Sequence[tuple[str, int]],
-) -> FailoverReport:
-    whole = judge(history)
+def _phases(history: History, marks: Sequence[tuple[str, int]]) -> tuple[Phase, ...]:
     ends = [first for _, first in marks[1:]]
-    phases = [
+    return tuple(
         _phase(name, replace(history, said=history.said[first:end]))
         for (name, first), end in zip(marks, ends, strict=False)
         if name
-    ]
-    return FailoverReport(
-        nodes=nodes,
-        clients=clients,
-        updates_by="webhook" if webhook else "polling",
-        phases=tuple(phases),
-        lost=whole.lost,
-        doubled=whole.doubled,
-        out_of_order=whole.out_of_order,
-        stale_commits=whole.stale_commits,
     )
 
 
@@ -204,5 +219,6 @@ def _print(report: FailoverReport) -> None:
     console.print(table)
     console.print(
         f"lost {report.lost}, doubled {report.doubled}, out of order {report.out_of_order}, "
-        f"stale commits {report.stale_commits}"
+        f"stale commits {report.stale_commits}; "
+        f"moved while Redis was away {report.moved_without_redis}"
     )

@@ -150,6 +150,17 @@ class Servers:
             await connection.close()
         return {row["id"]: row["client_tg_id"] for row in rows}
 
+    async def owners(self) -> dict[int, tuple[str, int]]:
+        """Owner and epoch of each open ticket, by its number."""
+        connection = await self._connected()
+        try:
+            rows = await connection.fetch(
+                "SELECT id, owner, epoch FROM tickets WHERE status <> 'CLOSED'"
+            )
+        finally:
+            await connection.close()
+        return {row["id"]: (row["owner"], row["epoch"]) for row in rows}
+
     async def _connected(self) -> asyncpg.Connection:
         return await asyncpg.connect(
             host=str(self._postgres_socket),

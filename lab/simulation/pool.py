@@ -14,10 +14,11 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from lab.simulation.worker import Report, Task
 
-SECONDS_PER_HOUR = 60.0
-"""A run that takes so much real time per virtual hour goes round in a circle; it takes two."""
+SECONDS_PER_HOUR = 900.0
+"""A run that takes so much real time per virtual hour goes round in a circle: alone it takes two
+seconds, beside many others a minute."""
 
-SECONDS_MIN = 60.0
+SECONDS_MIN = 300.0
 
 LINE_MAX = 1 << 20
 """Bytes of a report: its time line is bounded, a traceback is not."""
