@@ -26,6 +26,7 @@ from aiogram.types import (
 )
 from aiogram.types import Message as TelegramMessage
 
+from actors.books import MessageBook
 from actors.effects import (
     AnswerPress,
     CloseTopic,
@@ -45,7 +46,7 @@ from actors.effects import (
 from actors.ids import MessageId as OurMessageId
 from actors.ids import ThreadId, TicketId
 from actors.places import Place, PlaceKind
-from actors.ports import Address, Directory, Made, MessageBook, OutboxRow
+from actors.ports import Address, Directory, Made, OutboxRow
 from bot.cards import card_text
 from bot.joining import joined
 from bot.keyboards import draw

@@ -12,6 +12,7 @@ from aiogram.types import (
     Update,
 )
 
+from actors.books import TopicAddress
 from actors.ids import ChatId, MessageId
 from actors.messages import (
     ClientLeft,
@@ -27,7 +28,7 @@ from actors.messages import (
 )
 from actors.messages import Message as TicketMessage
 from actors.places import CLIENT
-from actors.ports import Route, ToClient, ToDesk, TopicAddress, ToTicket
+from actors.ports import Route, ToClient, ToDesk, ToTicket
 from bot.command import command_of
 from bot.contents import answered, content_of, kind_of
 from bot.meaning import Accept, Desk, Ignored, Lookups, Translation

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from actors.books import LinkedMessage, TopicAddress
 from actors.effects import Text
 from actors.ids import ChatId, TicketId, UserId
 from actors.messages import Message, Technician
-from actors.ports import LinkedMessage, Route, TopicAddress
+from actors.ports import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

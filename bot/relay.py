@@ -39,11 +39,12 @@ from aiogram.types import (
     ReplyParameters,
 )
 
+from actors.books import Counterpart, MessageBook
 from actors.effects import Copy, Delete, EditCopy, Part, React, Text
 from actors.ids import ChatId, MessageId
 from actors.messages import Content, ContentKind
 from actors.places import Place, PlaceKind
-from actors.ports import Address, Counterpart, MessageBook, OutboxRow
+from actors.ports import Address, OutboxRow
 from bot.joining import shifted
 from bot.texts import Texts
 from bot.titles import utf16_length

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from actors.books import Counterpart, LinkedMessage
 from actors.ids import ChatId, MessageId, TicketId
 from actors.places import CLIENT, Place
-from actors.ports import Counterpart, LinkedMessage
 from storage.postgres import transaction, unit
 
 _FIND = text("""
