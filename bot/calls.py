@@ -188,6 +188,20 @@ class Calls:
             return None
         language = _language(effect.place, row)
         buttons = await self._buttons(effect.keyboard, row, language)
+        if effect.former is not None:
+            keyboard = effect.keyboard
+            return EditMessageText(
+                chat_id=address.chat_id,
+                message_id=message_id,
+                text=card_text(
+                    row.client,
+                    await self._directory.card(row.client),
+                    effect.former,
+                    self._texts,
+                    asks=keyboard is not None and keyboard.technician_id is None,
+                ),
+                reply_markup=buttons,
+            )
         if effect.text is None:
             return EditMessageReplyMarkup(
                 chat_id=address.chat_id, message_id=message_id, reply_markup=buttons
