@@ -1,7 +1,7 @@
 """Delivery: takes rows from the outbox, lane by lane, as fast as Telegram's budgets allow."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import anyio
@@ -13,7 +13,6 @@ from actors.effects import RenameTopic
 from actors.errors import Transient
 from actors.ids import TicketId
 from actors.ports import (
-    Made,
     Mailroom,
     Outbox,
     OutboxRow,
@@ -25,13 +24,14 @@ from actors.ports import (
 from bot.calls import Calls
 from bot.delivery.batches import Batch, choose
 from bot.delivery.calling import Caller, NotOurs, PressRelease, SentMarks, backoff
-from bot.delivery.lanes import Lane, Lanes
+from bot.delivery.lane import Lane
+from bot.delivery.lanes import Lanes
 from bot.delivery.options import DeliveryOptions
 from bot.delivery.pace import Pacing
 from bot.delivery.priority import Priority
+from bot.delivery.records import Records
 from bot.delivery.shares import Shares
 from bot.delivery.stats import Counters, DeliveryStats, snapshot
-from bot.grouped import Grouped
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +60,6 @@ class Delivery:
         self._options = options or DeliveryOptions()
         self._outbox = outbox
         self._pace = pace
-        self._marks = marks
-        self._mailroom = mailroom
         self._clock = clock
         self._lanes = Lanes(clock, crowded_s=self._options.crowded_s)
         self._shares = Shares(self._options.shares, pace.window, clock)
@@ -74,20 +72,17 @@ class Delivery:
         self._ended = anyio.Event()
         self._next_look = clock()
         self._serving: dict[str, TicketId] = {}
-        self._started: set[int] = set()
-        group = self._options.group_max
-        self._starting: Grouped[tuple[OutboxRow, ...]] = Grouped(self._start, group)
-        self._marking: Grouped[Mapping[str, Made]] = Grouped(self._mark, group)
-        self._settling: Grouped[tuple[Settlement, ...]] = Grouped(self._settle, group)
-        self._recorders = (self._starting, self._marking, self._settling)
+        self._records = Records(
+            outbox=outbox, marks=marks, mailroom=mailroom, options=self._options
+        )
         self._caller = Caller(
             call=call,
             calls=calls,
             pace=pace,
             marks=marks,
             presses=presses,
-            start=self._start_batch,
-            mark=self._marking,
+            start=self._records.start,
+            mark=self._records.mark,
             options=self._options,
             counters=self._counters,
             clock=clock,
@@ -136,7 +131,7 @@ class Delivery:
         """
         try:
             async with anyio.create_task_group() as services:
-                for recorder in self._recorders:
+                for recorder in self._records.recorders:
                     services.start_soon(recorder.run)
                     services.start_soon(recorder.run)
                 services.start_soon(self._read_announced, name="outbox reader")
@@ -153,8 +148,7 @@ class Delivery:
 
     def close(self) -> None:
         """Lets go of the recorders; also for a delivery whose :meth:`run` never began."""
-        for recorder in self._recorders:
-            recorder.close()
+        self._records.close()
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -282,7 +276,7 @@ class Delivery:
                 lane.alone = len(batch.rows) if outcome.is_split else max(0, lane.alone - 1)
                 lane.topics_lost = 0 if outcome.is_closed else lane.topics_lost
             settlements = lane.unrecorded
-            await self._settling(settlements)
+            await self._records.settle(settlements)
             lane.unrecorded, lane.failures = (), 0
             wait_until = self._settled(lane, settlements)
         except Transient:
@@ -322,33 +316,6 @@ class Delivery:
         """How long a lane is left alone after a bug."""
         lane.failures += 1
         return backoff(self._options.retry_base_s, self._options.unrecorded_max_s, lane.failures)
-
-    # --- records ----------------------------------------------------------------------------
-
-    async def _start_batch(self, rows: tuple[OutboxRow, ...]) -> Sequence[OutboxRow]:
-        """Marks rows as about to be sent; returns those that may be."""
-        await self._starting(rows)
-        started = [row for row in rows if row.id in self._started]
-        self._started.difference_update(row.id for row in rows)
-        return started
-
-    async def _start(self, batches: Sequence[tuple[OutboxRow, ...]]) -> None:
-        self._started.update(await self._outbox.starting([r for rows in batches for r in rows]))
-
-    async def _mark(self, sent: Sequence[Mapping[str, Made]]) -> None:
-        await self._marks.mark({mark: made for each in sent for mark, made in each.items()})
-
-    async def _settle(self, outcomes: Sequence[tuple[Settlement, ...]]) -> None:
-        """Records outcomes; while Postgres is away they are kept, and no call is repeated."""
-        settlements = [settlement for outcome in outcomes for settlement in outcome]
-        while True:
-            try:
-                envelopes = await self._outbox.settle(settlements)
-            except Transient:
-                await anyio.sleep(self._options.transient_wait_s)
-            else:
-                self._mailroom.offer(envelopes)
-                return
 
 
 def _is_title(row: OutboxRow) -> bool:
