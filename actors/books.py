@@ -45,11 +45,15 @@ class LinkedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterpart:
-    """The same message in another chat; ``is_shared`` when it holds further messages, too."""
+    """The same message in another chat; ``is_shared`` when it holds further messages, too.
+
+    ``bot_id`` is the bot that wrote it, if several could have; ``None`` for the main bot.
+    """
 
     message_id: MessageId
     is_copy: bool
     is_shared: bool
+    bot_id: UserId | None = None
 
 
 class MessageBook(Protocol):

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from actors.decision import Decision
 from actors.effects import Effect
-from actors.ids import ChatId, Epoch, MessageId, Seq, ThreadId, TicketId
+from actors.ids import ChatId, Epoch, MessageId, Seq, ThreadId, TicketId, UserId
 from actors.messages import Envelope, FailureReason, Json, Message, Person
 from actors.places import Place
 from actors.state import TicketState
@@ -239,7 +239,8 @@ class OutboxRow:
 
     ``attempts`` counts calls that were started; ``uncertain`` says that the last of them may have
     reached Telegram although its answer was never recorded. ``client`` is the ticket's client.
-    ``address`` is ``None`` for an :class:`~actors.effects.AnswerPress`.
+    ``address`` is ``None`` for an :class:`~actors.effects.AnswerPress`. ``bot_id`` is the bot that
+    writes the texts of the row's topic, ``None`` while that has not been chosen among several.
     """
 
     id: int
@@ -251,6 +252,7 @@ class OutboxRow:
     attempts: int
     uncertain: bool
     created_at: datetime
+    bot_id: UserId | None = None
 
     @property
     def mark(self) -> str:
@@ -260,22 +262,29 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a call made, by its answer: a message, a topic, or nothing of its own."""
+    """What a call made, by its answer: a message, a topic, or nothing of its own.
+
+    ``bot_id`` is who made it, where several bots could have.
+    """
 
     message_id: MessageId | None = None
     thread_id: ThreadId | None = None
+    bot_id: UserId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """The call succeeded (or its aim had been reached before, as with "message is not modified").
 
-    ``message_id`` is what was made, if anything; ``thread_id`` is the new topic's.
+    ``message_id`` is what was made, if anything; ``thread_id`` is the new topic's. ``bot_id`` is
+    who wrote it, where several bots could; ``sticks``: it writes the topic's texts from now on.
     """
 
     row: OutboxRow
     message_id: MessageId | None = None
     thread_id: ThreadId | None = None
+    bot_id: UserId | None = None
+    sticks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -253,6 +253,8 @@ class Topic(Base):
     place: Mapped[str]
     chat_id: Mapped[int]
     thread_id: Mapped[int]
+    bot_id: Mapped[int | None]
+    """Who writes the topic's texts; NULL until that is chosen among several bots."""
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -271,6 +273,8 @@ class MessageLink(Base):
     dst_message_id: Mapped[int] = mapped_column(primary_key=True)
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
     outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"))
+    bot_id: Mapped[int | None]
+    """Who wrote the copy, and alone can change it; NULL for the main bot."""
 
 
 class TimerRow(Base):
