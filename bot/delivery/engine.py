@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,7 +12,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from actors.effects import RenameTopic
 from actors.errors import Transient
-from actors.ids import TicketId
+from actors.ids import TicketId, UserId
 from actors.ports import (
     Mailroom,
     Outbox,
@@ -22,8 +23,10 @@ from actors.ports import (
     TopicLost,
 )
 from bot.calls import Calls
+from bot.delivery.assigning import assigned, writer_of
 from bot.delivery.batches import Batch, choose
 from bot.delivery.calling import Caller, NotOurs, PressRelease, SentMarks, backoff
+from bot.delivery.crew import Crew, Sender
 from bot.delivery.lane import Lane
 from bot.delivery.lanes import Lanes
 from bot.delivery.options import DeliveryOptions
@@ -34,6 +37,9 @@ from bot.delivery.shares import Shares
 from bot.delivery.stats import Counters, DeliveryStats, snapshot
 
 log = structlog.get_logger(__name__)
+
+NOBODY = UserId(0)
+"""The main bot where nobody else writes, and nobody asks who did."""
 
 
 class Delivery:
@@ -54,14 +60,21 @@ class Delivery:
         marks: SentMarks,
         presses: PressRelease,
         mailroom: Mailroom,
+        bot_id: UserId = NOBODY,
+        helpers: Sequence[Sender] = (),
         options: DeliveryOptions | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
+        """``call`` and ``pace`` are the main bot's, of that id; ``helpers`` share its texts."""
         self._options = options or DeliveryOptions()
         self._outbox = outbox
+        self._calls = calls
         self._pace = pace
         self._clock = clock
-        self._lanes = Lanes(clock, crowded_s=self._options.crowded_s)
+        self.crew = Crew(Sender(bot_id=bot_id, call=call, pace=pace), helpers, clock)
+        self._lanes = Lanes(
+            clock, crowded_s=self._options.crowded_s, writer=partial(writer_of, self.crew)
+        )
         self._shares = Shares(self._options.shares, pace.window, clock)
         self._titled: OrderedDict[str, float] = OrderedDict()
         self._counters = Counters()
@@ -76,9 +89,8 @@ class Delivery:
             outbox=outbox, marks=marks, mailroom=mailroom, options=self._options
         )
         self._caller = Caller(
-            call=call,
+            crew=self.crew,
             calls=calls,
-            pace=pace,
             marks=marks,
             presses=presses,
             start=self._records.start,
@@ -236,7 +248,13 @@ class Delivery:
         keep = terms.keep
         if lane.priority >= Priority.DECORATION:
             keep = max(keep, self._shares.decoration().keep)
-        hold = await self._pace.ask(chat_id, batch.cost, keep)
+        try:
+            batch = await assigned(batch, self.crew, self._calls)
+        except Transient:
+            self._lanes.set_aside(lane, now + self._options.transient_wait_s)
+            return None
+        pace = self.crew.sender(batch.bot_id).pace
+        hold = await pace.ask(chat_id, batch.cost, keep)
         if hold is None:
             self._shares.took(lane.name, chat_id, batch.cost)
             return batch
@@ -244,7 +262,7 @@ class Delivery:
             until = self._clock() + hold.seconds
             self._lanes.share(lane, until, may_yield=not terms.is_flood)
         else:
-            self._lanes.hold(lane, hold)
+            self._lanes.hold(lane, hold, batch.bot_id)
         return None
 
     def _not_before(self, lane: Lane, batch: Batch) -> float:

@@ -42,6 +42,9 @@ class SharedPace:
     def paused_chats(self) -> int:
         return self._own.paused_chats()
 
+    def left(self, chat_id: ChatId) -> float:
+        return self._own.left(chat_id)
+
     async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
         if self._own.options.is_unlimited:
             return self._own.hold(chat_id, cost, keep)
