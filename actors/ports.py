@@ -313,17 +313,28 @@ class TopicLost:
     row: OutboxRow
 
 
+class Refusal(StrEnum):
+    """Why a group lets no topic be made in it."""
+
+    SHUT = "shut"
+    """The bot may not, or there are no topics at all; somebody has to mend it."""
+    FULL = "full"
+    """It has as many topics as Telegram allows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
     """The call surely did not arrive, or may be repeated: the row waits ``after_s``.
 
-    ``uncertain`` marks a call whose effect is unknown (a time-out after sending).
+    ``uncertain`` marks a call whose effect is unknown (a time-out after sending). A main topic's
+    opening with a ``refusal`` waits no longer than another main group is there for it.
     """
 
     row: OutboxRow
     after_s: float
     error: str
     uncertain: bool = False
+    refusal: Refusal | None = None
 
 
 type Settlement = Sent | Superseded | Undeliverable | TopicLost | Postponed

@@ -258,6 +258,19 @@ class Topic(Base):
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class MainGroupRow(Base):
+    """What is known of a main group, by its id in the settings; nothing of one that is well."""
+
+    __tablename__ = "main_groups"
+
+    chat_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    trouble: Mapped[str | None]
+    """Why new tickets leave it out."""
+    again_at: Mapped[datetime | None]
+    """When it is tried again, whatever the trouble; NULL: when somebody has seen it well."""
+    moved_to: Mapped[int | None]
+
+
 class MessageLink(Base):
     """Which message in one chat is the copy of which in another."""
 

@@ -6,13 +6,13 @@ from typing import Any, assert_never
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.effects import Copy, Delete, OpenTopic
 from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
 from actors.messages import Deleted, DeliveryFailed, Envelope, FailureReason, Person, TopicOpened
 from actors.nodes import NodeIdentity
-from actors.places import Place, PlaceKind
+from actors.places import MAIN, Place, PlaceKind
 from actors.ports import (
     Address,
     OutboxRow,
@@ -25,6 +25,7 @@ from actors.ports import (
 )
 from storage import lanes
 from storage.codec import clean, decode_effect
+from storage.main_groups import MainGroups
 from storage.nodes import LIVES
 from storage.outbox_topics import lose_topic, remember_bot, remember_topic
 from storage.postgres import transaction, unit
@@ -149,9 +150,18 @@ class PostgresOutbox:
     """Implements :class:`actors.ports.Outbox` for the present run of one node."""
 
     def __init__(
-        self, engine: AsyncEngine, node: Callable[[], NodeIdentity], *, receipts: bool = False
+        self,
+        engine: AsyncEngine,
+        node: Callable[[], NodeIdentity],
+        *,
+        receipts: bool = False,
+        groups: MainGroups | None = None,
     ) -> None:
-        """``receipts``: whoever wrote to the client sees a reaction when it has arrived."""
+        """``receipts``: whoever wrote to the client sees a reaction when it has arrived.
+
+        ``groups`` are where a ticket may go whose main group makes no topic for it.
+        """
+        self._groups = groups
         self._receipts = receipts
         self._engine = engine
         self._node = node
@@ -229,12 +239,26 @@ class PostgresOutbox:
                     await remember_topic(connection, settlement)
                 elif isinstance(settlement, Sent) and settlement.sticks:
                     await remember_bot(connection, settlement)
+                await self._seen(connection, settlement)
             links = _links(settlements)
             if links["outbox_ids"]:
                 await connection.execute(_LINK, links)
             if self._receipts:
                 await give_receipts(connection, settlements, settled)
         return [envelope for envelope in fresh.values() if envelope is not None]
+
+    async def _seen(self, connection: AsyncConnection, settlement: Settlement) -> None:
+        """What the opening of a main topic says about its group."""
+        row = settlement.row
+        if self._groups is None or not isinstance(row.effect, OpenTopic):
+            return
+        if row.effect.place != MAIN or row.address is None:
+            return
+        match settlement:
+            case Sent():
+                await self._groups.has_room(connection, row.address.chat_id)
+            case Postponed(refusal=refusal) if refusal is not None:
+                await self._groups.leave(connection, settlement)
 
     async def tagged(self, ticket_id: TicketId, place: Place, tag: str) -> MessageId | None:
         async def work() -> int | None:
