@@ -285,6 +285,7 @@ class Caller:
             after_s=wait_s,
             error=failure.detail,
             uncertain=failure.verdict is Verdict.UNCERTAIN,
+            refusal=failure.refusal,
         )
 
     def _undeliverable(self, row: OutboxRow, reason: FailureReason, detail: str) -> Undeliverable:

@@ -318,7 +318,7 @@ class Delivery:
         lane.topics_lost += any(isinstance(settlement, TopicLost) for settlement in settlements)
         for settlement in settlements:
             if isinstance(settlement, Postponed | TopicLost):
-                waits.append(settlement.after_s if isinstance(settlement, Postponed) else 0.0)
+                waits.append(self._wait_s(settlement))
             elif isinstance(settlement, Sent) and settlement.thread_id is not None:
                 lane.found_topic(settlement.thread_id)
             elif isinstance(settlement, Sent):
@@ -329,6 +329,13 @@ class Delivery:
                 if len(self._titled) > self._options.shares.topics_max:
                     self._titled.popitem(last=False)
         return self._clock() + max(waits) if waits else None
+
+    def _wait_s(self, settlement: Postponed | TopicLost) -> float:
+        """When to read the row again; what is refused may be wanted elsewhere at once."""
+        if isinstance(settlement, TopicLost):
+            return 0.0
+        after_s = settlement.after_s
+        return after_s if settlement.refusal is None else min(after_s, self._options.refused_s)
 
     def _held_s(self, lane: Lane) -> float:
         """How long a lane is left alone after a bug."""
