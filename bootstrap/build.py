@@ -15,7 +15,7 @@ from aiogram.fsm.storage.base import DefaultKeyBuilder
 from aiogram.fsm.storage.redis import RedisStorage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.ids import ChatId, UserId
+from actors.ids import UserId
 from actors.nodes import NodeIdentity, Role
 from actors.workflows import decide
 from actors.workflows.support import give_up
@@ -48,6 +48,7 @@ from storage.inbox import PostgresInbox
 from storage.leases import RedisLeases
 from storage.links import PostgresLinks
 from storage.locks import RedisPressLocks
+from storage.main_groups import MainGroups
 from storage.marks import RedisMarks
 from storage.nodes import PostgresNodes
 from storage.outbox import PostgresOutbox
@@ -106,12 +107,15 @@ class PresentRun:
 async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: Bot) -> Parts:
     """Makes every part. The roster in Postgres is brought in line with the settings first."""
     me = await bot.me()
-    main_chat_id = ChatId(settings.main_group_id)
     tolerant = Tolerant()
+    pace = _pace(settings, redis, tolerant, me.id, lambda: 1 / node.peers)
+    groups = MainGroups(engine, settings.main_group_id, pace.rooms)
+    await groups.load()
     texts = Texts(settings.language)
     roster = await _roster(settings, engine, redis, tolerant)
     run = PresentRun(settings.node_name)
-    outbox = PostgresOutbox(engine, run, receipts=settings.receipt_reactions == "on")
+    receipts = settings.receipt_reactions == "on"
+    outbox = PostgresOutbox(engine, run, receipts=receipts, groups=groups)
     links = PostgresLinks(engine)
     queries = TicketQueries(engine)
     locks = RedisPressLocks(redis, tolerant)
@@ -131,7 +135,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
             tags=outbox,
             links=links,
         ),
-        pace=_pace(settings, redis, tolerant, me.id, lambda: 1 / node.peers),
+        pace=pace,
         marks=RedisMarks(redis, tolerant),
         presses=locks,
         mailroom=mailroom,
@@ -139,7 +143,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     )
     reporter = structlog.get_logger("supervisor")
     runtime = Runtime(
-        store=PostgresTicketStore(engine, run, main_chat_id),
+        store=PostgresTicketStore(engine, run, groups),
         hints=delivery,
         decide=decide,
         give_up=give_up,
@@ -167,12 +171,13 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         admin_ids=[UserId(admin) for admin in sorted(settings.admin_ids)],
         texts=texts,
         follow=partial(follow_group, engine, roster),
+        main=groups,
     )
     dispatcher = create_dispatcher(
         queries=queries,
         roster=roster,
         texts=texts,
-        main_chat_id=main_chat_id,
+        main_chats=groups,
         admin_ids=admin_ids,
         storage=RedisStorage(
             cast("Redis", redis),  # single keys, got and set: a cluster does as well
@@ -188,10 +193,10 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         desk=Desk(
             bot_id=UserId(me.id),
             bot_username=me.username or "",
-            main_chat_id=main_chat_id,
+            main_chats=groups,
             admin_ids=admin_ids,
         ),
-        inbox=PostgresInbox(engine, main_chat_id),
+        inbox=PostgresInbox(engine, groups),
         topics=PostgresTopicBook(engine),
         messages=links,
         roster=roster,

@@ -51,6 +51,29 @@ def supergroup_id(text: str) -> int:
     return check_supergroup_id(number)
 
 
+def supergroup_ids(text: str) -> tuple[ChatId, ...]:
+    """One id, or a JSON list of them."""
+    if not text.lstrip().startswith("["):
+        return (ChatId(supergroup_id(text)),)
+    try:
+        entries = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is no JSON list of ids: {error.msg} (column {error.colno})") from None
+    if not entries:
+        raise ValueError("names no group")
+    found: list[ChatId] = []
+    for position, entry in enumerate(entries, start=1):
+        if type(entry) is not int:
+            raise ValueError(f"entry {position} must be a number")
+        if entry in found:
+            raise ValueError(f"entry {position} stands there twice")
+        try:
+            found.append(ChatId(check_supergroup_id(entry)))
+        except ValueError as error:
+            raise ValueError(f"entry {position} {error}") from None
+    return tuple(found)
+
+
 def check_supergroup_id(number: int) -> int:
     if number > 0:
         raise ValueError("must be a group's id, which is negative: this is a person's")

@@ -13,7 +13,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from actors.ids import UserId
+from actors.ids import ChatId, UserId
 from bootstrap import parsing
 from bootstrap.parsing import OFFICIAL_API, TechnicianGroup
 
@@ -146,8 +146,8 @@ class Settings(StorageSettings):
     webhook_secret: Annotated[SecretStr | None, _text(parsing.webhook_secret)] = Field(
         default=None, examples=["the output of: openssl rand -hex 32"]
     )
-    main_group_id: Annotated[int, _text(parsing.supergroup_id)] = Field(
-        examples=["-1001234567890"], le=parsing.SUPERGROUP_MAX
+    main_group_id: Annotated[tuple[ChatId, ...], _text(parsing.supergroup_ids)] = Field(
+        examples=["-1001234567890", "[-1001234567890, -1001234567899]"], min_length=1
     )
     tech_groups_mapping: Annotated[tuple[TechnicianGroup, ...], _text(parsing.technicians)] = Field(
         default=(),
@@ -206,8 +206,8 @@ class Settings(StorageSettings):
         cls, groups: tuple[TechnicianGroup, ...], info: ValidationInfo
     ) -> tuple[TechnicianGroup, ...]:
         for group in groups:
-            if group.chat_id == info.data.get("main_group_id"):
-                raise ValueError(f'entry "{group.name}": is the main group itself')
+            if group.chat_id in info.data.get("main_group_id", ()):
+                raise ValueError(f'entry "{group.name}": is a main group itself')
         return groups
 
     @field_validator("sheets_id")

@@ -37,7 +37,7 @@ ALICE_TECHNICIAN = Technician(
 DESK = Desk(
     bot_id=UserId(BOT_ID),
     bot_username="desk_bot",
-    main_chat_id=ChatId(MAIN_GROUP),
+    main_chats=frozenset({ChatId(MAIN_GROUP)}),
     admin_ids=frozenset({UserId(601)}),
 )
 
