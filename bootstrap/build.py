@@ -1,7 +1,7 @@
 """All parts of a node, made known to each other; none of them runs yet."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -31,11 +31,13 @@ from bootstrap.status import LiveStatus
 from bot.api import Api
 from bot.calls import Calls
 from bot.delivery import Delivery, PaceOptions
+from bot.delivery.crew import Sender
 from bot.delivery.pace import Pace
 from bot.delivery.shared import SharedPace
 from bot.desk import create_dispatcher
 from bot.desk.worker import DeskWorker
 from bot.forms import BestForm
+from bot.helpers import HelperWatch
 from bot.intake import Intake
 from bot.meaning import Desk
 from bot.polling import Poller
@@ -73,7 +75,10 @@ FSM_TTL_S = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What :mod:`bootstrap.app` starts and stops. ``poller`` is ``None`` in webhook mode."""
+    """What :mod:`bootstrap.app` starts and stops.
+
+    ``poller`` is ``None`` in webhook mode, ``helpers`` where no other bots help.
+    """
 
     node: Node
     hints: RedisHints
@@ -82,6 +87,7 @@ class Parts:
     intake: Intake
     desk: DeskWorker
     watch: GroupWatch
+    helpers: HelperWatch | None
     poller: Poller | None
     sheet: SheetsDirectory | None
     status: LiveStatus
@@ -104,7 +110,13 @@ class PresentRun:
         return self._identity
 
 
-async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: Bot) -> Parts:
+async def build(
+    settings: Settings,
+    engine: AsyncEngine,
+    redis: AnyRedis,
+    bot: Bot,
+    helper_bots: Sequence[Bot] = (),
+) -> Parts:
     """Makes every part. The roster in Postgres is brought in line with the settings first."""
     me = await bot.me()
     tolerant = Tolerant()
@@ -123,6 +135,10 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     api = Api(bot)
     mailroom = Deferred()
     sheet = _sheet(settings)
+
+    def pace_of(bot_id: int) -> SharedPace:
+        return _pace(settings, redis, tolerant, bot_id, lambda: 1 / node.peers)
+
     delivery = Delivery(
         outbox=outbox,
         call=BestForm(api),
@@ -136,6 +152,11 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
             links=links,
         ),
         pace=pace,
+        bot_id=UserId(me.id),
+        helpers=[
+            Sender(bot_id=UserId(other.id), call=BestForm(Api(other)), pace=pace_of(other.id))
+            for other in helper_bots
+        ],
         marks=RedisMarks(redis, tolerant),
         presses=locks,
         mailroom=mailroom,
@@ -172,6 +193,13 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         texts=texts,
         follow=partial(follow_group, engine, roster),
         main=groups,
+    )
+    helpers = HelperWatch(
+        crew=delivery.crew,
+        groups=watched_groups(settings),
+        admin_ids=[UserId(admin) for admin in sorted(settings.admin_ids)],
+        texts=texts,
+        tell=api,
     )
     dispatcher = create_dispatcher(
         queries=queries,
@@ -227,6 +255,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         intake=intake,
         desk=desk,
         watch=watch,
+        helpers=helpers if helper_bots else None,
         poller=poller,
         sheet=sheet,
         status=status,

@@ -142,6 +142,9 @@ class Settings(StorageSettings):
         default=OFFICIAL_API, examples=["http://127.0.0.1:8081"]
     )
     bot_token: SecretStr = Field(examples=["123456789:AbCdEfGhIjKlMnOpQrStUvWxYz012345678"])
+    helper_bot_tokens: SecretStr | None = Field(
+        default=None, examples=["123456790:AbC...,123456791:DeF..."]
+    )
     webhook_url: str | None = Field(default=None, examples=["https://desk.example.org"])
     webhook_secret: Annotated[SecretStr | None, _text(parsing.webhook_secret)] = Field(
         default=None, examples=["the output of: openssl rand -hex 32"]
@@ -186,6 +189,18 @@ class Settings(StorageSettings):
         parsing.bot_token(token.get_secret_value(), official=_is_official(info))
         return token
 
+    @field_validator("helper_bot_tokens")
+    @classmethod
+    def _tokens_of_other_bots(
+        cls, tokens: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        if tokens is not None:
+            main = info.data.get("bot_token")
+            own = None if main is None else main.get_secret_value()
+            official = _is_official(info)
+            parsing.helper_tokens(tokens.get_secret_value(), own, official=official)
+        return tokens
+
     @field_validator("webhook_url")
     @classmethod
     def _reachable_webhook(cls, url: str | None, info: ValidationInfo) -> str | None:
@@ -219,6 +234,14 @@ class Settings(StorageSettings):
         if sheet is not None and creds is None:
             raise ValueError("is set, but SHEETS_CREDS is not")
         return sheet
+
+    @property
+    def helper_tokens(self) -> tuple[SecretStr, ...]:
+        """The tokens of the helper bots, in their order."""
+        if self.helper_bot_tokens is None:
+            return ()
+        tokens = parsing.token_list(self.helper_bot_tokens.get_secret_value())
+        return tuple(SecretStr(token) for token in tokens)
 
     @property
     def is_official_api(self) -> bool:

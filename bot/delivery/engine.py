@@ -232,7 +232,7 @@ class Delivery:
         chat_id = lane.chat_id
         if lane.unrecorded or chat_id is None:
             return Batch(rows=(lane.rows[0],))
-        terms = self._shares.terms(lane.name, chat_id)
+        terms = self._shares.terms((lane.name, lane.bot_id), chat_id)
         join = terms.is_flood or self._lanes.is_crowded(lane)
         batch = choose(tuple(lane.rows), join=join, alone=lane.alone > 0)
         if batch.may_grow and self._lanes.look_again(lane, deep=not batch.is_title):
@@ -256,7 +256,7 @@ class Delivery:
         pace = self.crew.sender(batch.bot_id).pace
         hold = await pace.ask(chat_id, batch.cost, keep)
         if hold is None:
-            self._shares.took(lane.name, chat_id, batch.cost)
+            self._shares.took((lane.name, batch.bot_id), chat_id, batch.cost)
             return batch
         if keep and not hold.of_bot:
             until = self._clock() + hold.seconds

@@ -133,3 +133,9 @@ group-full = 🔴 No more topics can be made in the group { $chat } ({ $group })
 }
 group-moved = 🟠 The group { $chat } ({ $group }) has another id now: { $moved }. The bot writes there already. Put the new id into the settings and restart the program.
 group-well = 🟢 The group { $chat } ({ $group }) is well again.
+
+helper-unknown = 🟠 Telegram does not know the token of the helper bot { $bot } (HELPER_BOT_TOKENS). Get a new one from @BotFather. The main bot writes its messages: none is lost, in busy times they are only slower.
+helper-known = 🟢 The token of the helper bot { $bot } is valid again.
+helper-away = 🟠 The helper bot { $bot } is not in the group { $chat } ({ $group }). Add it to the group. The main bot writes its messages: none is lost, in busy times they are only slower.
+helper-muted = 🟠 The helper bot { $bot } may not write in the group { $chat } ({ $group }). Allow it: group settings → Permissions. The main bot writes its messages: none is lost, in busy times they are only slower.
+helper-well = 🟢 The helper bot { $bot } writes in the group { $chat } ({ $group }) again.
