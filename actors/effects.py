@@ -161,12 +161,16 @@ class Say:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """Change a tagged message. ``text=None`` changes the buttons only; no keyboard removes them."""
+    """Change a tagged message. ``text=None`` changes the buttons only; no keyboard removes them.
+
+    With ``former`` it is the client's card, which is drawn anew: see :class:`ShowCard`.
+    """
 
     place: Place
     tag: str
     text: Text | None = None
     keyboard: Keyboard | None = None
+    former: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,12 +160,19 @@ class Edited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reacted:
-    """Somebody put a reaction on a message of ``place``, or (``None``) took it back."""
+    """Somebody put a reaction on a message of ``place``, or (``None``) took it back.
+
+    ``source_…`` is the message that this one is a copy of, if it is one; ``by`` is who reacted, a
+    person or, for the anonymous, a chat.
+    """
 
     place: Place
     chat_id: ChatId
     message_id: MessageId
     emoji: str | None
+    by: int | None = None
+    source_chat_id: ChatId | None = None
+    source_message_id: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,66 +84,6 @@ class Inbox(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicAddress:
-    """A forum topic that belongs to a ticket. Immutable once made, so it may be cached."""
-
-    ticket_id: TicketId
-    place: Place
-
-
-class TopicBook(Protocol):
-    async def find_topic(self, chat_id: ChatId, thread_id: ThreadId) -> TopicAddress | None:
-        """Whose topic this is, ``None`` when it belongs to no ticket."""
-
-    async def client_of(self, ticket_id: TicketId) -> UserId | None:
-        """The ticket's client, ``None`` when there is no such ticket."""
-
-    async def latest_ticket(self, ticket_id: TicketId) -> TicketId | None:
-        """The newest ticket of the same client, read anew each time."""
-
-    async def ticket_of(self, client: UserId) -> TicketId | None:
-        """The client's newest ticket, read anew each time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkedMessage:
-    """A message that was relayed, or the copy of one.
-
-    ``place`` is where it stands (``None``: in a topic that is no longer the ticket's); ``source_…``
-    is what it is a copy of, or itself.
-    """
-
-    ticket_id: TicketId
-    place: Place | None
-    source_chat_id: ChatId
-    source_message_id: MessageId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counterpart:
-    """The same message in another chat; ``is_shared`` when it holds further messages, too."""
-
-    message_id: MessageId
-    is_copy: bool
-    is_shared: bool
-
-
-class MessageBook(Protocol):
-    """Which message in one chat is the copy of which in another."""
-
-    async def find(self, chat_id: ChatId, message_id: MessageId) -> LinkedMessage | None:
-        """What is known of a message, ``None`` when it was never relayed and is no copy."""
-
-    async def counterpart(
-        self, ticket_id: TicketId, chat_id: ChatId, message_id: MessageId, in_chat: ChatId
-    ) -> Counterpart | None:
-        """The message of another chat that stands for this one, the newest if there are several.
-
-        Either of them may be the original, or both may be copies of a third.
-        """
-
-
 # --- the tickets ----------------------------------------------------------------------------
 
 
@@ -299,7 +239,8 @@ class OutboxRow:
 
     ``attempts`` counts calls that were started; ``uncertain`` says that the last of them may have
     reached Telegram although its answer was never recorded. ``client`` is the ticket's client.
-    ``address`` is ``None`` for an :class:`~actors.effects.AnswerPress`.
+    ``address`` is ``None`` for an :class:`~actors.effects.AnswerPress`. ``bot_id`` is the bot that
+    writes the texts of the row's topic, ``None`` while that has not been chosen among several.
     """
 
     id: int
@@ -311,6 +252,7 @@ class OutboxRow:
     attempts: int
     uncertain: bool
     created_at: datetime
+    bot_id: UserId | None = None
 
     @property
     def mark(self) -> str:
@@ -320,22 +262,29 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a call made, by its answer: a message, a topic, or nothing of its own."""
+    """What a call made, by its answer: a message, a topic, or nothing of its own.
+
+    ``bot_id`` is who made it, where several bots could have.
+    """
 
     message_id: MessageId | None = None
     thread_id: ThreadId | None = None
+    bot_id: UserId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """The call succeeded (or its aim had been reached before, as with "message is not modified").
 
-    ``message_id`` is what was made, if anything; ``thread_id`` is the new topic's.
+    ``message_id`` is what was made, if anything; ``thread_id`` is the new topic's. ``bot_id`` is
+    who wrote it, where several bots could; ``sticks``: it writes the topic's texts from now on.
     """
 
     row: OutboxRow
     message_id: MessageId | None = None
     thread_id: ThreadId | None = None
+    bot_id: UserId | None = None
+    sticks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,17 +313,28 @@ class TopicLost:
     row: OutboxRow
 
 
+class Refusal(StrEnum):
+    """Why a group lets no topic be made in it."""
+
+    SHUT = "shut"
+    """The bot may not, or there are no topics at all; somebody has to mend it."""
+    FULL = "full"
+    """It has as many topics as Telegram allows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
     """The call surely did not arrive, or may be repeated: the row waits ``after_s``.
 
-    ``uncertain`` marks a call whose effect is unknown (a time-out after sending).
+    ``uncertain`` marks a call whose effect is unknown (a time-out after sending). A main topic's
+    opening with a ``refusal`` waits no longer than another main group is there for it.
     """
 
     row: OutboxRow
     after_s: float
     error: str
     uncertain: bool = False
+    refusal: Refusal | None = None
 
 
 type Settlement = Sent | Superseded | Undeliverable | TopicLost | Postponed

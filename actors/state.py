@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actors.ids import Seq, TechnicianId, ThreadId, TicketId
+from actors.ids import ChatId, MessageId, Seq, TechnicianId, ThreadId, TicketId
 from actors.messages import Content, Person, Technician
+from actors.places import Place
 
 SNAPSHOT_VERSION = 1
 """Raised whenever a field changes its meaning; older snapshots are lifted on reading."""
@@ -82,6 +83,21 @@ UNSENT_MAX = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """Somebody's reaction on a message, named as it stands where it was written, or on a copy."""
+
+    place: Place
+    by: int | None
+    chat_id: ChatId
+    message_id: MessageId
+    emoji: str
+
+
+REACTIONS_MAX = 64
+"""Reactions of a ticket that are remembered; who takes back an older one clears what is shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TicketState:
     """A ticket at rest.
 
@@ -107,6 +123,8 @@ class TicketState:
 
     At most ``UNSENT_MAX``: the oldest are left out then.
     """
+    reactions: tuple[Reaction, ...] = ()
+    """Those that stand, oldest first; at most ``REACTIONS_MAX``."""
     words: str = ""
     """What the staff wrote behind the title of the topic."""
 

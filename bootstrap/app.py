@@ -21,12 +21,13 @@ from actors.nodes import Role
 from bootstrap import parts
 from bootstrap.build import Parts, build
 from bootstrap.edges import accepting
-from bootstrap.outside import reach_servers, reach_telegram
+from bootstrap.outside import helper_bots, reach_servers, reach_telegram
 from bootstrap.roles import while_holding
 from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus
 from bootstrap.watchdog import Watchdog, end_within
 from bot.delivery import Delivery
+from bot.helpers import HelperWatch
 from bot.watch import GroupWatch
 from bot.webhook_setup import remove_webhook, set_webhook
 from supervisor.node import Node
@@ -59,6 +60,7 @@ class Application:
     delivery: Delivery
     status: LiveStatus
     watch: GroupWatch
+    helpers: HelperWatch | None
 
 
 async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
@@ -102,7 +104,7 @@ async def started(
         engine, redis = await reach_servers(settings, stack)
         bot = await reach_telegram(settings, stack)
         async with anyio.create_task_group() as group:
-            built = await build(settings, engine, redis, bot)
+            built = await build(settings, engine, redis, bot, helper_bots(settings, stack))
             running = await _start(settings, built, bot, group)
             gc.collect()
             gc.freeze()  # what lives as long as the program need not be looked at again
@@ -114,6 +116,7 @@ async def started(
                 delivery=built.delivery,
                 status=built.status,
                 watch=built.watch,
+                helpers=built.helpers,
             )
             if stop_within_s is not None:
                 stack.callback(end_within(stop_within_s))
@@ -146,6 +149,8 @@ async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -
     node, hints = built.node, built.hints
     await parts.start(group, "node", node.run)
     await parts.start(group, "runtime", built.runtime.run)
+    if built.helpers is not None:
+        await parts.start(group, "helpers", built.helpers.run)
     await parts.start(group, "delivery", built.delivery.run)
     await parts.start(group, "hints out", hints.send)
     listen = partial(hints.listen, lambda: node.identity.owner, node.told)
@@ -155,6 +160,9 @@ async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -
     ways_in = [await parts.start(group, "desk", desk)]
     watch = partial(while_holding, node, Role.DESK, built.watch.run)
     ways_in.append(await parts.start(group, "watch", watch))
+    if built.helpers is not None:
+        tell = partial(while_holding, node, Role.DESK, built.helpers.tell)
+        ways_in.append(await parts.start(group, "notices of helpers", tell))
     if built.sheet is not None:
         await parts.start(group, "sheet", built.sheet.run)
     web_closing = anyio.Event()

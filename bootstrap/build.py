@@ -1,7 +1,7 @@
 """All parts of a node, made known to each other; none of them runs yet."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from aiogram.fsm.storage.base import DefaultKeyBuilder
 from aiogram.fsm.storage.redis import RedisStorage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.ids import ChatId, UserId
+from actors.ids import UserId
 from actors.nodes import NodeIdentity, Role
 from actors.workflows import decide
 from actors.workflows.support import give_up
@@ -31,11 +31,13 @@ from bootstrap.status import LiveStatus
 from bot.api import Api
 from bot.calls import Calls
 from bot.delivery import Delivery, PaceOptions
+from bot.delivery.crew import Sender
 from bot.delivery.pace import Pace
 from bot.delivery.shared import SharedPace
 from bot.desk import create_dispatcher
 from bot.desk.worker import DeskWorker
 from bot.forms import BestForm
+from bot.helpers import HelperWatch
 from bot.intake import Intake
 from bot.meaning import Desk
 from bot.polling import Poller
@@ -48,6 +50,7 @@ from storage.inbox import PostgresInbox
 from storage.leases import RedisLeases
 from storage.links import PostgresLinks
 from storage.locks import RedisPressLocks
+from storage.main_groups import MainGroups
 from storage.marks import RedisMarks
 from storage.nodes import PostgresNodes
 from storage.outbox import PostgresOutbox
@@ -72,7 +75,10 @@ FSM_TTL_S = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What :mod:`bootstrap.app` starts and stops. ``poller`` is ``None`` in webhook mode."""
+    """What :mod:`bootstrap.app` starts and stops.
+
+    ``poller`` is ``None`` in webhook mode, ``helpers`` where no other bots help.
+    """
 
     node: Node
     hints: RedisHints
@@ -81,6 +87,7 @@ class Parts:
     intake: Intake
     desk: DeskWorker
     watch: GroupWatch
+    helpers: HelperWatch | None
     poller: Poller | None
     sheet: SheetsDirectory | None
     status: LiveStatus
@@ -103,15 +110,24 @@ class PresentRun:
         return self._identity
 
 
-async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: Bot) -> Parts:
+async def build(
+    settings: Settings,
+    engine: AsyncEngine,
+    redis: AnyRedis,
+    bot: Bot,
+    helper_bots: Sequence[Bot] = (),
+) -> Parts:
     """Makes every part. The roster in Postgres is brought in line with the settings first."""
     me = await bot.me()
-    main_chat_id = ChatId(settings.main_group_id)
     tolerant = Tolerant()
+    pace = _pace(settings, redis, tolerant, me.id, lambda: 1 / node.peers)
+    groups = MainGroups(engine, settings.main_group_id, pace.rooms)
+    await groups.load()
     texts = Texts(settings.language)
     roster = await _roster(settings, engine, redis, tolerant)
     run = PresentRun(settings.node_name)
-    outbox = PostgresOutbox(engine, run, receipts=settings.receipt_reactions == "on")
+    receipts = settings.receipt_reactions == "on"
+    outbox = PostgresOutbox(engine, run, receipts=receipts, groups=groups)
     links = PostgresLinks(engine)
     queries = TicketQueries(engine)
     locks = RedisPressLocks(redis, tolerant)
@@ -119,6 +135,10 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     api = Api(bot)
     mailroom = Deferred()
     sheet = _sheet(settings)
+
+    def pace_of(bot_id: int) -> SharedPace:
+        return _pace(settings, redis, tolerant, bot_id, lambda: 1 / node.peers)
+
     delivery = Delivery(
         outbox=outbox,
         call=BestForm(api),
@@ -131,7 +151,12 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
             tags=outbox,
             links=links,
         ),
-        pace=_pace(settings, redis, tolerant, me.id, lambda: 1 / node.peers),
+        pace=pace,
+        bot_id=UserId(me.id),
+        helpers=[
+            Sender(bot_id=UserId(other.id), call=BestForm(Api(other)), pace=pace_of(other.id))
+            for other in helper_bots
+        ],
         marks=RedisMarks(redis, tolerant),
         presses=locks,
         mailroom=mailroom,
@@ -139,7 +164,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     )
     reporter = structlog.get_logger("supervisor")
     runtime = Runtime(
-        store=PostgresTicketStore(engine, run, main_chat_id),
+        store=PostgresTicketStore(engine, run, groups),
         hints=delivery,
         decide=decide,
         give_up=give_up,
@@ -167,12 +192,20 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         admin_ids=[UserId(admin) for admin in sorted(settings.admin_ids)],
         texts=texts,
         follow=partial(follow_group, engine, roster),
+        main=groups,
+    )
+    helpers = HelperWatch(
+        crew=delivery.crew,
+        groups=watched_groups(settings),
+        admin_ids=[UserId(admin) for admin in sorted(settings.admin_ids)],
+        texts=texts,
+        tell=api,
     )
     dispatcher = create_dispatcher(
         queries=queries,
         roster=roster,
         texts=texts,
-        main_chat_id=main_chat_id,
+        main_chats=groups,
         admin_ids=admin_ids,
         storage=RedisStorage(
             cast("Redis", redis),  # single keys, got and set: a cluster does as well
@@ -188,10 +221,10 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         desk=Desk(
             bot_id=UserId(me.id),
             bot_username=me.username or "",
-            main_chat_id=main_chat_id,
+            main_chats=groups,
             admin_ids=admin_ids,
         ),
-        inbox=PostgresInbox(engine, main_chat_id),
+        inbox=PostgresInbox(engine, groups),
         topics=PostgresTopicBook(engine),
         messages=links,
         roster=roster,
@@ -222,6 +255,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         intake=intake,
         desk=desk,
         watch=watch,
+        helpers=helpers if helper_bots else None,
         poller=poller,
         sheet=sheet,
         status=status,

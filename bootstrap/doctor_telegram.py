@@ -34,7 +34,11 @@ async def telegram(settings: Settings, report: Callable[[Finding], None]) -> Non
         report(finding)
         if me is None:
             return
-        groups = [("main group", "MAIN_GROUP_ID", settings.main_group_id)]
+        main = settings.main_group_id
+        groups = [
+            ("main group" if len(main) == 1 else f"main group {number}", "MAIN_GROUP_ID", chat_id)
+            for number, chat_id in enumerate(main, start=1)
+        ]
         groups += [
             (f"group {group.name}", "TECH_GROUPS_MAPPING", group.chat_id)
             for group in settings.tech_groups_mapping

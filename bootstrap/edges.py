@@ -59,7 +59,7 @@ class PressAnswerer:
 
 def watched_groups(settings: Settings) -> dict[ChatId, str]:
     """The groups, each with the setting that names it."""
-    groups = {ChatId(settings.main_group_id): "MAIN_GROUP_ID"}
+    groups = dict.fromkeys(settings.main_group_id, "MAIN_GROUP_ID")
     for group in settings.tech_groups_mapping:
         groups.setdefault(ChatId(group.chat_id), f"TECH_GROUPS_MAPPING, {group.name}")
     return groups

@@ -116,3 +116,13 @@ async def reach_telegram(settings: Settings, stack: AsyncExitStack) -> Bot:
     except TelegramAPIError as error:
         raise WrongBot(f"Telegram cannot be reached: {error.message}") from error
     return bot
+
+
+def helper_bots(settings: Settings, stack: AsyncExitStack) -> list[Bot]:
+    """The helpers; whether Telegram knows them is seen later: a bad one holds up no start."""
+    bots = []
+    for token in settings.helper_tokens:
+        options = ApiOptions(url=settings.telegram_api_url)
+        bots.append(create_bot(token.get_secret_value(), options))
+        stack.push_async_callback(bots[-1].session.close)
+    return bots

@@ -20,6 +20,9 @@ SUPERGROUP_MAX: Final = -1_000_000_000_001
 USER_ID_MAX: Final = 2**52
 """Telegram promises that users' ids fit into 52 bits."""
 
+HELPERS_MAX: Final = 19
+"""Beside the main bot: Telegram lets 20 bots into a group."""
+
 NAME_LENGTH_MAX: Final = 64
 """A technician's name stands on a button and in titles of 128 characters."""
 
@@ -43,12 +46,65 @@ def bot_token(text: str, *, official: bool) -> str:
     return text
 
 
+def token_list(text: str) -> tuple[str, ...]:
+    """Tokens as a JSON list, or separated by commas or spaces."""
+    return tuple(re.findall(r"[^\s,;\"\[\]]+", text))
+
+
+def helper_tokens(text: str, main: str | None, *, official: bool) -> tuple[str, ...]:
+    """The helper bots' tokens, each of another bot, none of them the main one's.
+
+    A bot is named by its position: a token never stands in an error.
+    """
+    tokens = token_list(text)
+    bots = [] if main is None else [main.partition(":")[0]]
+    if not tokens:
+        raise ValueError("names no bot")
+    if len(tokens) > HELPERS_MAX:
+        raise ValueError(f"names more than {HELPERS_MAX} bots, all that a group has room for")
+    for position, token in enumerate(tokens, start=1):
+        try:
+            bot_token(token, official=official)
+        except ValueError as error:
+            raise ValueError(f"entry {position} {error}") from None
+        bot = token.partition(":")[0]
+        if main is not None and bot == bots[0]:
+            raise ValueError(f"entry {position} is the bot of BOT_TOKEN itself")
+        if bot in bots:
+            raise ValueError(f"entry {position} is a bot that stands there already")
+        bots.append(bot)
+    return tokens
+
+
 def supergroup_id(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
         raise ValueError("must be a number") from None
     return check_supergroup_id(number)
+
+
+def supergroup_ids(text: str) -> tuple[ChatId, ...]:
+    """One id, or a JSON list of them."""
+    if not text.lstrip().startswith("["):
+        return (ChatId(supergroup_id(text)),)
+    try:
+        entries = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is no JSON list of ids: {error.msg} (column {error.colno})") from None
+    if not entries:
+        raise ValueError("names no group")
+    found: list[ChatId] = []
+    for position, entry in enumerate(entries, start=1):
+        if type(entry) is not int:
+            raise ValueError(f"entry {position} must be a number")
+        if entry in found:
+            raise ValueError(f"entry {position} stands there twice")
+        try:
+            found.append(ChatId(check_supergroup_id(entry)))
+        except ValueError as error:
+            raise ValueError(f"entry {position} {error}") from None
+    return tuple(found)
 
 
 def check_supergroup_id(number: int) -> int:
@@ -238,8 +294,9 @@ def secret_parts(secret: str) -> tuple[str, ...]:
     parts = [secret]
     if "://" in secret:
         parts += _url_secrets(secret)
-    if re.fullmatch(r"\d+:\S+", secret):
-        parts.append(secret.partition(":")[2])
+    if "://" not in secret and re.match(r"[\[\s\"]*\d+:\S", secret):
+        tokens = token_list(secret)
+        parts += [*tokens, *(token.partition(":")[2] for token in tokens)]
     if secret.lstrip().startswith("{"):
         account = json.loads(secret)
         parts += [

@@ -13,7 +13,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from actors.ids import UserId
+from actors.ids import ChatId, UserId
 from bootstrap import parsing
 from bootstrap.parsing import OFFICIAL_API, TechnicianGroup
 
@@ -142,12 +142,15 @@ class Settings(StorageSettings):
         default=OFFICIAL_API, examples=["http://127.0.0.1:8081"]
     )
     bot_token: SecretStr = Field(examples=["123456789:AbCdEfGhIjKlMnOpQrStUvWxYz012345678"])
+    helper_bot_tokens: SecretStr | None = Field(
+        default=None, examples=["123456790:AbC...,123456791:DeF..."]
+    )
     webhook_url: str | None = Field(default=None, examples=["https://desk.example.org"])
     webhook_secret: Annotated[SecretStr | None, _text(parsing.webhook_secret)] = Field(
         default=None, examples=["the output of: openssl rand -hex 32"]
     )
-    main_group_id: Annotated[int, _text(parsing.supergroup_id)] = Field(
-        examples=["-1001234567890"], le=parsing.SUPERGROUP_MAX
+    main_group_id: Annotated[tuple[ChatId, ...], _text(parsing.supergroup_ids)] = Field(
+        examples=["-1001234567890", "[-1001234567890, -1001234567899]"], min_length=1
     )
     tech_groups_mapping: Annotated[tuple[TechnicianGroup, ...], _text(parsing.technicians)] = Field(
         default=(),
@@ -186,6 +189,18 @@ class Settings(StorageSettings):
         parsing.bot_token(token.get_secret_value(), official=_is_official(info))
         return token
 
+    @field_validator("helper_bot_tokens")
+    @classmethod
+    def _tokens_of_other_bots(
+        cls, tokens: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        if tokens is not None:
+            main = info.data.get("bot_token")
+            own = None if main is None else main.get_secret_value()
+            official = _is_official(info)
+            parsing.helper_tokens(tokens.get_secret_value(), own, official=official)
+        return tokens
+
     @field_validator("webhook_url")
     @classmethod
     def _reachable_webhook(cls, url: str | None, info: ValidationInfo) -> str | None:
@@ -206,8 +221,8 @@ class Settings(StorageSettings):
         cls, groups: tuple[TechnicianGroup, ...], info: ValidationInfo
     ) -> tuple[TechnicianGroup, ...]:
         for group in groups:
-            if group.chat_id == info.data.get("main_group_id"):
-                raise ValueError(f'entry "{group.name}": is the main group itself')
+            if group.chat_id in info.data.get("main_group_id", ()):
+                raise ValueError(f'entry "{group.name}": is a main group itself')
         return groups
 
     @field_validator("sheets_id")
@@ -219,6 +234,14 @@ class Settings(StorageSettings):
         if sheet is not None and creds is None:
             raise ValueError("is set, but SHEETS_CREDS is not")
         return sheet
+
+    @property
+    def helper_tokens(self) -> tuple[SecretStr, ...]:
+        """The tokens of the helper bots, in their order."""
+        if self.helper_bot_tokens is None:
+            return ()
+        tokens = parsing.token_list(self.helper_bot_tokens.get_secret_value())
+        return tuple(SecretStr(token) for token in tokens)
 
     @property
     def is_official_api(self) -> bool:

@@ -26,6 +26,7 @@ from aiogram.types import (
 )
 from aiogram.types import Message as TelegramMessage
 
+from actors.books import MessageBook
 from actors.effects import (
     AnswerPress,
     CloseTopic,
@@ -43,9 +44,9 @@ from actors.effects import (
     ShowCard,
 )
 from actors.ids import MessageId as OurMessageId
-from actors.ids import ThreadId, TicketId
+from actors.ids import ThreadId, TicketId, UserId
 from actors.places import Place, PlaceKind
-from actors.ports import Address, Directory, Made, MessageBook, OutboxRow
+from actors.ports import Address, Directory, Made, OutboxRow
 from bot.cards import card_text
 from bot.joining import joined
 from bot.keyboards import draw
@@ -82,8 +83,15 @@ class Calls:
         self._relay = Relay(texts=texts, links=links)
         self._zone = zone
 
-    async def render(self, row: OutboxRow) -> TelegramMethod[Any] | None:
-        """The call for a row, ``None`` when there is nothing to do (no message to edit)."""
+    async def author(self, row: OutboxRow) -> UserId | None:
+        """Who wrote the message that a row changes, ``None`` for the main bot."""
+        return await self._relay.author(row)
+
+    async def render(self, row: OutboxRow, *, foreign: bool = False) -> TelegramMethod[Any] | None:
+        """The call for a row, ``None`` when there is nothing to do (no message to edit).
+
+        ``foreign``: the copy to be changed is another bot's.
+        """
         effect = row.effect
         if isinstance(effect, AnswerPress):
             return self._answer(effect, row)
@@ -109,7 +117,7 @@ class Calls:
             case Copy():
                 return await self._relay.copy(effect, row, address)
             case EditCopy():
-                return await self._relay.edit(effect, row, address)
+                return await self._relay.edit(effect, row, address, foreign=foreign)
             case ShowCard():
                 return await self._card(effect, row, address)
             case Say():
@@ -187,6 +195,20 @@ class Calls:
             return None
         language = _language(effect.place, row)
         buttons = await self._buttons(effect.keyboard, row, language)
+        if effect.former is not None:
+            keyboard = effect.keyboard
+            return EditMessageText(
+                chat_id=address.chat_id,
+                message_id=message_id,
+                text=card_text(
+                    row.client,
+                    await self._directory.card(row.client),
+                    effect.former,
+                    self._texts,
+                    asks=keyboard is not None and keyboard.technician_id is None,
+                ),
+                reply_markup=buttons,
+            )
         if effect.text is None:
             return EditMessageReplyMarkup(
                 chat_id=address.chat_id, message_id=message_id, reply_markup=buttons

@@ -10,8 +10,13 @@ CARD_LENGTH_MAX = 4000
 """Below Telegram's 4,096, with room for the last line."""
 
 
-def card_text(client: Person, card: ClientCard | None, former: int, texts: Texts) -> str:
-    """The card as plain text, in the desk's language; at most one Telegram message."""
+def card_text(
+    client: Person, card: ClientCard | None, former: int, texts: Texts, *, asks: bool = True
+) -> str:
+    """The card as plain text, in the desk's language; at most one Telegram message.
+
+    ``asks``: who takes the ticket, for nobody has it yet.
+    """
 
     def line(key: str, **args: str | int) -> str:
         return texts.render(Text(key=key, args=args))
@@ -28,4 +33,6 @@ def card_text(client: Person, card: ClientCard | None, former: int, texts: Texts
     if former:
         lines.append(line("card-former", former=former))
     body = cut("\n".join(lines), CARD_LENGTH_MAX, ellipsis=True)
+    if not asks:
+        return body
     return f"{body}\n\n{line('card-choose')}"

@@ -37,7 +37,7 @@ from actors.effects import (
     ReopenTopic,
 )
 from actors.messages import FailureReason
-from actors.ports import OutboxRow
+from actors.ports import OutboxRow, Refusal
 
 
 class Verdict(StrEnum):
@@ -61,12 +61,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A verdict with Telegram's words; ``wait_s`` for a pause, ``reason`` for what is final."""
+    """A verdict with Telegram's words; ``wait_s`` for a pause, ``reason`` for what is final.
+
+    ``refusal`` is why a group let no topic be made in it.
+    """
 
     verdict: Verdict
     detail: str
     wait_s: float = 0.0
     reason: FailureReason = FailureReason.REFUSED
+    refusal: Refusal | None = None
 
 
 _TOPIC_GONE = (
@@ -101,6 +105,8 @@ _CLIENT_GONE = (
     "peer_id_invalid",
     "bot can't send messages to bots",
 )
+_FULL = ("topics_too_much", "too many topics", "topics limit")
+"""Of an opening: the group has as many topics as it may. The words are in no documentation."""
 _CLOSED = (
     *_RIGHTS,
     "bot was kicked",
@@ -190,8 +196,12 @@ def _refused(detail: str, row: OutboxRow) -> Failure:
     if bookkeeping and says(_RIGHTS):
         # The staff are told, but messages must not wait behind a title that may not be changed.
         return _final(FailureReason.CHAT_GONE, detail)
+    opening = isinstance(row.effect, OpenTopic)
+    if opening and says(_FULL):
+        return Failure(verdict=Verdict.CLOSED, detail=detail, refusal=Refusal.FULL)
     if not in_private and says(_CLOSED):
-        return Failure(verdict=Verdict.CLOSED, detail=detail)
+        refusal = Refusal.SHUT if opening else None
+        return Failure(verdict=Verdict.CLOSED, detail=detail, refusal=refusal)
     if isinstance(row.effect, React):
         return Failure(verdict=Verdict.REACHED, detail=detail)
     return _final(FailureReason.REFUSED, detail)

@@ -11,21 +11,12 @@ from aiogram.types import Update
 from anyio.abc import TaskStatus
 from pydantic import ValidationError
 
+from actors.books import MessageBook, TopicAddress, TopicBook
 from actors.effects import Text
 from actors.errors import Transient
 from actors.ids import TicketId, UserId
 from actors.messages import Technician
-from actors.ports import (
-    Inbox,
-    Incoming,
-    Mailroom,
-    MessageBook,
-    Route,
-    Stored,
-    ToDesk,
-    TopicAddress,
-    TopicBook,
-)
+from actors.ports import Inbox, Incoming, Mailroom, Route, Stored, ToDesk
 from bot.grouped import Grouped
 from bot.marks import message_of
 from bot.meaning import Accept, Desk, Ignored, Lookups, Refused, Translation

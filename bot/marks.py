@@ -1,6 +1,7 @@
 """What people do to messages that are there: they change them and react to them."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from aiogram.enums import ChatMemberStatus
@@ -12,6 +13,7 @@ from aiogram.types import (
     Update,
 )
 
+from actors.books import TopicAddress
 from actors.ids import ChatId, MessageId
 from actors.messages import (
     ClientLeft,
@@ -27,7 +29,7 @@ from actors.messages import (
 )
 from actors.messages import Message as TicketMessage
 from actors.places import CLIENT
-from actors.ports import Route, ToClient, ToDesk, TopicAddress, ToTicket
+from actors.ports import Route, ToClient, ToDesk, ToTicket
 from bot.command import command_of
 from bot.contents import answered, content_of, kind_of
 from bot.meaning import Accept, Desk, Ignored, Lookups, Translation
@@ -91,12 +93,24 @@ def reacted(change: MessageReactionUpdated, known: Lookups) -> Translation:
     chat_id, message_id = ChatId(change.chat.id), MessageId(change.message_id)
     emoji = newest[-1] if newest else None
     linked = known.message
+    who = change.user or change.actor_chat
+    reaction = Reacted(
+        place=CLIENT,
+        chat_id=chat_id,
+        message_id=message_id,
+        emoji=emoji,
+        by=None if who is None else who.id,
+    )
     if linked is not None and linked.place is not None:
-        reaction = Reacted(place=linked.place, chat_id=chat_id, message_id=message_id, emoji=emoji)
+        reaction = replace(
+            reaction,
+            place=linked.place,
+            source_chat_id=linked.source_chat_id,
+            source_message_id=linked.source_message_id,
+        )
         return Accept(route=ToTicket(ticket_id=linked.ticket_id), message=reaction)
     if change.chat.type != PRIVATE or change.user is None:
         return Ignored.OUTSIDE
-    reaction = Reacted(place=CLIENT, chat_id=chat_id, message_id=message_id, emoji=emoji)
     route = ToClient(client=person_of(change.user), is_text=False, opens=False)
     return Accept(route=route, message=reaction)
 

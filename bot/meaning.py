@@ -1,22 +1,23 @@
 """What intake makes of an update: where it goes and what it says, or why it goes nowhere."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from actors.books import LinkedMessage, TopicAddress
 from actors.effects import Text
 from actors.ids import ChatId, TicketId, UserId
 from actors.messages import Message, Technician
-from actors.ports import LinkedMessage, Route, TopicAddress
+from actors.ports import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Who is who: the bot's user name, the main group and the groups of the technicians."""
+    """Who is who: the bot's user name, the main groups and the administrators."""
 
     bot_id: UserId
     bot_username: str
-    main_chat_id: ChatId
+    main_chats: Container[ChatId]
     admin_ids: frozenset[UserId]
 
 

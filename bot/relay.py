@@ -39,11 +39,12 @@ from aiogram.types import (
     ReplyParameters,
 )
 
+from actors.books import Counterpart, MessageBook
 from actors.effects import Copy, Delete, EditCopy, Part, React, Text
-from actors.ids import ChatId, MessageId
+from actors.ids import ChatId, MessageId, UserId
 from actors.messages import Content, ContentKind
 from actors.places import Place, PlaceKind
-from actors.ports import Address, Counterpart, MessageBook, OutboxRow
+from actors.ports import Address, OutboxRow
 from bot.joining import shifted
 from bot.texts import Texts
 from bot.titles import utf16_length
@@ -129,10 +130,31 @@ class Relay:
             reply_parameters=reply,
         )
 
+    async def author(self, row: OutboxRow) -> UserId | None:
+        """The bot that wrote the copy which a row changes, ``None`` for the main bot."""
+        effect = row.effect
+        assert row.address is not None, row
+        match effect:
+            case EditCopy(content=content):
+                chat_id, message_id = content.chat_id, content.message_id
+            case Delete(of_chat=of_chat, message_id=number):
+                chat_id, message_id = of_chat, number
+            case React(of_chat=of_chat, message_id=number) if of_chat is not None:
+                chat_id, message_id = of_chat, number
+            case _:
+                return None
+        found = await self.links.counterpart(
+            row.ticket_id, chat_id, message_id, row.address.chat_id
+        )
+        return None if found is None else found.bot_id
+
     async def edit(
-        self, effect: EditCopy, row: OutboxRow, address: Address
+        self, effect: EditCopy, row: OutboxRow, address: Address, *, foreign: bool = False
     ) -> TelegramMethod[Any] | None:
-        """The change of a copy, ``None`` when there is no copy or nothing in it that can change."""
+        """The change of a copy, ``None`` when there is no copy or nothing in it that can change.
+
+        ``foreign``: the copy is another bot's; the new words come as an answer to it.
+        """
         content = effect.content
         if content.kind.takes_caption and utf16_length(content.text) > CAPTION_UNITS_MAX:
             content = replace(content, kind=ContentKind.TEXT)  # its words followed as a text
@@ -141,7 +163,7 @@ class Relay:
             return None
         language = row.client.language
         label = self.label(effect.place, content, effect.label, language)
-        if found.is_shared:
+        if found.is_shared or foreign:
             notice = self._render(Text(key="label-edited"), effect.place, language)
             return _as_answer(content, address, found, f"{label or ''}\n{notice}".strip())
         return edit_call(content, address, found, label)

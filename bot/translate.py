@@ -152,7 +152,7 @@ def _answers_desk(message: Message, desk: Desk) -> bool:
     """Whether a text outside of tickets answers a question of the desk: a reply to the bot."""
     asked = message.reply_to_message
     by_us = asked is not None and asked.from_user is not None and asked.from_user.id == desk.bot_id
-    return by_us and message.chat.id == desk.main_chat_id and message.text is not None
+    return by_us and message.chat.id in desk.main_chats and message.text is not None
 
 
 # --- buttons --------------------------------------------------------------------------------

@@ -3,10 +3,10 @@
 Nothing is lost meanwhile: what is meant for such a group waits in the outbox and is tried again.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import structlog
@@ -28,6 +28,18 @@ from bot.texts import Texts
 log = structlog.get_logger(__name__)
 
 
+class GroupBook(Protocol):
+    """What all nodes know of the main groups."""
+
+    async def note(self, chat_id: ChatId, trouble: str | None, moved_to: ChatId | None) -> None:
+        """What a look has shown; a group in trouble gets no new tickets."""
+
+    async def full(self) -> Collection[ChatId]:
+        """The groups that take no more topics."""
+
+    def __contains__(self, chat_id: object) -> bool: ...
+
+
 class Trouble(StrEnum):
     """What keeps the desk out of a group. The value is the end of its text's key."""
 
@@ -39,6 +51,8 @@ class Trouble(StrEnum):
     """The bot is no administrator, or may not manage topics."""
     MOVED = "moved"
     """The group has another id now."""
+    FULL = "full"
+    """It has as many topics as Telegram allows; found by delivery, not by looking."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +67,7 @@ class GroupWatch:
     """Looks at each group now and then, and at once when the bot's place in one changes.
 
     ``groups`` are the groups by the setting that names them; ``follow`` is told where a group has
-    moved to and readdresses what is on record.
+    moved to and readdresses what is on record. ``main`` is told how the main groups are.
     """
 
     def __init__(
@@ -65,6 +79,7 @@ class GroupWatch:
         admin_ids: Sequence[UserId],
         texts: Texts,
         follow: Callable[[ChatId, ChatId], Awaitable[None]],
+        main: GroupBook,
         options: WatchOptions | None = None,
     ) -> None:
         self._call = call
@@ -73,6 +88,7 @@ class GroupWatch:
         self._admin_ids = admin_ids
         self._texts = texts
         self._follow = follow
+        self._main = main
         self._options = options or WatchOptions()
         self._told: dict[ChatId, Trouble] = {}
         self._asked = anyio.Event()
@@ -100,12 +116,18 @@ class GroupWatch:
         trouble, moved_to = await self._examine(chat_id)
         if moved_to is not None:
             await self._follow(chat_id, moved_to)
+        if chat_id in self._main:
+            out = None if trouble is Trouble.MOVED else trouble
+            await self._main.note(chat_id, out, moved_to)
+            if trouble is None and chat_id in await self._main.full():
+                trouble = Trouble.FULL
         if self._told.get(chat_id) == trouble:
             return
-        args: dict[str, str | int] = {"group": name, "chat": str(chat_id)}
+        others = "yes" if self._others_are_well(chat_id) else ""
+        args: dict[str, str | int] = {"group": name, "chat": str(chat_id), "others": others}
         if trouble is None:
             log.info("group_well", chat=chat_id)
-            text = Text(key="group-well", args=args)
+            text = Text(key="group-well", args={"group": name, "chat": str(chat_id)})
         else:
             log.error("group_trouble", chat=chat_id, trouble=str(trouble))
             text = _text_of(trouble, args | {"moved": str(moved_to or "")})
@@ -114,6 +136,14 @@ class GroupWatch:
             self._told.pop(chat_id, None)
         else:
             self._told[chat_id] = trouble
+
+    def _others_are_well(self, chat_id: ChatId) -> bool:
+        """Whether new tickets have another main group to go to."""
+        mains = [chat for chat in self._groups if chat in self._main]
+        fit = {None, Trouble.MOVED}
+        return chat_id in mains and any(
+            self._told.get(chat) in fit for chat in mains if chat != chat_id
+        )
 
     async def _examine(self, chat_id: ChatId) -> tuple[Trouble | None, ChatId | None]:
         """What is wrong with a group, and its new id if it has one."""
@@ -149,13 +179,18 @@ class GroupWatch:
 
 
 def _text_of(trouble: Trouble, args: Mapping[str, str | int]) -> Text:
-    group, chat, moved = args["group"], args["chat"], args["moved"]
+    group, chat, others = args["group"], args["chat"], args["others"]
     match trouble:
         case Trouble.AWAY:
-            return Text(key="group-away", args={"group": group, "chat": chat})
+            return Text(key="group-away", args={"group": group, "chat": chat, "others": others})
         case Trouble.NO_TOPICS:
-            return Text(key="group-no-topics", args={"group": group, "chat": chat})
+            plain = {"group": group, "chat": chat, "others": others}
+            return Text(key="group-no-topics", args=plain)
         case Trouble.NO_RIGHTS:
-            return Text(key="group-no-rights", args={"group": group, "chat": chat})
+            plain = {"group": group, "chat": chat, "others": others}
+            return Text(key="group-no-rights", args=plain)
+        case Trouble.FULL:
+            return Text(key="group-full", args={"group": group, "chat": chat, "others": others})
         case Trouble.MOVED:
+            moved = args["moved"]
             return Text(key="group-moved", args={"group": group, "chat": chat, "moved": moved})

@@ -9,15 +9,16 @@ from actors.ids import ChatId, TicketId, UserId
 from actors.messages import Person
 from actors.ports import Incoming, Stored, ToClient, ToDesk, ToTicket
 from storage import lanes
+from storage.main_groups import MainGroups, main_groups
 from storage.postgres import transaction, unit
 
 
 class PostgresInbox:
-    """Implements :class:`actors.ports.Inbox`. New tickets get their topic in ``main_chat_id``."""
+    """Implements :class:`actors.ports.Inbox`. New tickets get their topic in a main group."""
 
-    def __init__(self, engine: AsyncEngine, main_chat_id: ChatId) -> None:
+    def __init__(self, engine: AsyncEngine, groups: ChatId | MainGroups) -> None:
         self._engine = engine
-        self._main_chat_id = main_chat_id
+        self._groups = main_groups(engine, groups)
 
     async def put(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
         if not batch:
@@ -72,7 +73,8 @@ class PostgresInbox:
                     ):
                         latest = current.get(client)
                         homeless[client] = None if latest is None else latest.latest_id
-            chosen = await lanes.create_tickets(connection, self._main_chat_id, homeless)
+            main = await self._groups.choose(connection, len(homeless))
+            chosen = await lanes.create_tickets(connection, main, homeless)
         return [
             None if _is_from(incoming, banned) else self._ticket(incoming, known, current, chosen)
             for incoming in batch

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actors.ids import Seq, TicketId, UserId
+from actors.ids import ChatId, Seq, TicketId, UserId
 from actors.messages import ClientWrote, Envelope, Message, Person
 from storage.codec import clean, dumps, encode
 
@@ -72,8 +72,9 @@ _CURRENT = text("""
 _CREATE = text("""
     WITH made AS (
         INSERT INTO tickets (client_tg_id, main_chat_id, former_ticket_id, owner)
-        SELECT client, :main_chat_id, former, NULL
-        FROM unnest(CAST(:clients AS bigint[]), CAST(:formers AS bigint[])) AS d(client, former)
+        SELECT client, chat, former, NULL
+        FROM unnest(CAST(:clients AS bigint[]), CAST(:formers AS bigint[]),
+                    CAST(:chats AS bigint[])) AS d(client, former, chat)
         ORDER BY client
         RETURNING id, client_tg_id
     ), lanes AS (
@@ -153,14 +154,20 @@ async def current_tickets(
 
 
 async def create_tickets(
-    connection: AsyncConnection, main_chat_id: int, formers: Mapping[UserId, TicketId | None]
+    connection: AsyncConnection,
+    main_chats: Sequence[ChatId],
+    formers: Mapping[UserId, TicketId | None],
 ) -> dict[UserId, TicketId]:
-    """A new ticket for each client. The clients' rows must be locked."""
+    """A new ticket for each client, in the main group beside. The clients' rows must be locked."""
     if not formers:
         return {}
     clients = sorted(formers)
-    values = {"clients": clients, "formers": [formers[c] for c in clients]}
-    rows = await connection.execute(_CREATE, {**values, "main_chat_id": main_chat_id})
+    values = {
+        "clients": clients,
+        "formers": [formers[c] for c in clients],
+        "chats": list(main_chats),
+    }
+    rows = await connection.execute(_CREATE, values)
     return {UserId(row.client_tg_id): TicketId(row.id) for row in rows}
 
 

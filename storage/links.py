@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.ids import ChatId, MessageId, TicketId
+from actors.books import Counterpart, LinkedMessage
+from actors.ids import ChatId, MessageId, TicketId, UserId
 from actors.places import CLIENT, Place
-from actors.ports import Counterpart, LinkedMessage
 from storage.postgres import transaction, unit
 
 _FIND = text("""
@@ -31,14 +31,15 @@ _COUNTERPART = text("""
         UNION ALL
         SELECT CAST(:chat AS bigint), CAST(:message AS bigint) WHERE NOT EXISTS (SELECT FROM copied)
     ), found AS (
-        SELECT s.message_id, false AS is_copy, 0 AS outbox_id FROM source s
+        SELECT s.message_id, false AS is_copy, 0 AS outbox_id, CAST(NULL AS bigint) AS bot_id
+        FROM source s
         WHERE s.chat_id = :in_chat
         UNION ALL
-        SELECT l.dst_message_id, true, l.outbox_id FROM source s JOIN message_links l
+        SELECT l.dst_message_id, true, l.outbox_id, l.bot_id FROM source s JOIN message_links l
             ON l.src_chat_id = s.chat_id AND l.src_message_id = s.message_id
         WHERE l.dst_chat_id = :in_chat AND l.ticket_id = :ticket
     )
-    SELECT f.message_id, f.is_copy, f.is_copy AND (
+    SELECT f.message_id, f.is_copy, f.bot_id, f.is_copy AND (
         SELECT count(*) FROM message_links o
         WHERE o.dst_chat_id = :in_chat AND o.dst_message_id = f.message_id
     ) > 1 AS is_shared
@@ -73,7 +74,10 @@ class PostgresLinks:
         if row is None:
             return None
         return Counterpart(
-            message_id=MessageId(row.message_id), is_copy=row.is_copy, is_shared=row.is_shared
+            message_id=MessageId(row.message_id),
+            is_copy=row.is_copy,
+            is_shared=row.is_shared,
+            bot_id=None if row.bot_id is None else UserId(row.bot_id),
         )
 
     async def _one(self, query: Any, **values: int) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from actors.ids import MessageId, ThreadId
+from actors.ids import MessageId, ThreadId, UserId
 from actors.ports import Made
 from storage.redis import AnyRedis
 from storage.tolerant import Tolerant
@@ -28,7 +28,7 @@ class RedisMarks:
         async def command() -> None:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for mark, made in sent.items():
-                    value = orjson.dumps([made.message_id, made.thread_id])
+                    value = orjson.dumps([made.message_id, made.thread_id, made.bot_id])
                     pipeline.set(f"{PREFIX}{mark}", value, ex=KEPT_S)
                 await pipeline.execute()
 
@@ -44,8 +44,9 @@ class RedisMarks:
         found = await self._tolerant(command, None)
         if found is None:
             return None
-        message_id, thread_id = orjson.loads(found)
+        message_id, thread_id, bot_id = (*orjson.loads(found), None)[:3]
         return Made(
             message_id=None if message_id is None else MessageId(message_id),
             thread_id=None if thread_id is None else ThreadId(thread_id),
+            bot_id=None if bot_id is None else UserId(bot_id),
         )

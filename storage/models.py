@@ -253,7 +253,22 @@ class Topic(Base):
     place: Mapped[str]
     chat_id: Mapped[int]
     thread_id: Mapped[int]
+    bot_id: Mapped[int | None]
+    """Who writes the topic's texts; NULL until that is chosen among several bots."""
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class MainGroupRow(Base):
+    """What is known of a main group, by its id in the settings; nothing of one that is well."""
+
+    __tablename__ = "main_groups"
+
+    chat_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    trouble: Mapped[str | None]
+    """Why new tickets leave it out."""
+    again_at: Mapped[datetime | None]
+    """When it is tried again, whatever the trouble; NULL: when somebody has seen it well."""
+    moved_to: Mapped[int | None]
 
 
 class MessageLink(Base):
@@ -271,6 +286,8 @@ class MessageLink(Base):
     dst_message_id: Mapped[int] = mapped_column(primary_key=True)
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
     outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"))
+    bot_id: Mapped[int | None]
+    """Who wrote the copy, and alone can change it; NULL for the main bot."""
 
 
 class TimerRow(Base):

@@ -6,13 +6,13 @@ from typing import Any, assert_never
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.effects import Copy, Delete, OpenTopic
 from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
 from actors.messages import Deleted, DeliveryFailed, Envelope, FailureReason, Person, TopicOpened
 from actors.nodes import NodeIdentity
-from actors.places import Place, PlaceKind
+from actors.places import MAIN, Place, PlaceKind
 from actors.ports import (
     Address,
     OutboxRow,
@@ -25,8 +25,9 @@ from actors.ports import (
 )
 from storage import lanes
 from storage.codec import clean, decode_effect
+from storage.main_groups import MainGroups
 from storage.nodes import LIVES
-from storage.outbox_topics import lose_topic, remember_topic
+from storage.outbox_topics import lose_topic, remember_bot, remember_topic
 from storage.postgres import transaction, unit
 from storage.receipts import give_receipts
 
@@ -46,7 +47,7 @@ _HEADS = """
     SELECT o.id, o.created_at, o.ticket_id, o.lane, o.place, o.kind, o.effect, o.attempts,
            o.uncertain OR o.state = 'sending' AS uncertain,
            t.client_tg_id, t.main_chat_id, u.full_name, u.username, u.language_code,
-           tp.thread_id, tp.chat_id AS topic_chat_id, tech.group_chat_id
+           tp.thread_id, tp.chat_id AS topic_chat_id, tp.bot_id, tech.group_chat_id
     FROM {lanes}
     CROSS JOIN LATERAL (
         SELECT w.*, bool_or(coalesce(w.not_before > now(), false)
@@ -105,11 +106,11 @@ _SETTLE = text("""
 
 _LINK = text("""
     INSERT INTO message_links (src_chat_id, src_message_id, dst_chat_id, dst_message_id,
-                               ticket_id, outbox_id)
+                               ticket_id, outbox_id, bot_id)
     SELECT * FROM unnest(
         CAST(:src_chats AS bigint[]), CAST(:src_messages AS bigint[]),
         CAST(:dst_chats AS bigint[]), CAST(:dst_messages AS bigint[]),
-        CAST(:tickets AS bigint[]), CAST(:outbox_ids AS bigint[])
+        CAST(:tickets AS bigint[]), CAST(:outbox_ids AS bigint[]), CAST(:bots AS bigint[])
     ) ON CONFLICT DO NOTHING
 """)
 
@@ -149,9 +150,18 @@ class PostgresOutbox:
     """Implements :class:`actors.ports.Outbox` for the present run of one node."""
 
     def __init__(
-        self, engine: AsyncEngine, node: Callable[[], NodeIdentity], *, receipts: bool = False
+        self,
+        engine: AsyncEngine,
+        node: Callable[[], NodeIdentity],
+        *,
+        receipts: bool = False,
+        groups: MainGroups | None = None,
     ) -> None:
-        """``receipts``: whoever wrote to the client sees a reaction when it has arrived."""
+        """``receipts``: whoever wrote to the client sees a reaction when it has arrived.
+
+        ``groups`` are where a ticket may go whose main group makes no topic for it.
+        """
+        self._groups = groups
         self._receipts = receipts
         self._engine = engine
         self._node = node
@@ -227,12 +237,28 @@ class PostgresOutbox:
                     await lose_topic(connection, settlement)
                 elif isinstance(settlement, Sent) and settlement.thread_id is not None:
                     await remember_topic(connection, settlement)
+                elif isinstance(settlement, Sent) and settlement.sticks:
+                    await remember_bot(connection, settlement)
+                await self._seen(connection, settlement)
             links = _links(settlements)
             if links["outbox_ids"]:
                 await connection.execute(_LINK, links)
             if self._receipts:
                 await give_receipts(connection, settlements, settled)
         return [envelope for envelope in fresh.values() if envelope is not None]
+
+    async def _seen(self, connection: AsyncConnection, settlement: Settlement) -> None:
+        """What the opening of a main topic says about its group."""
+        row = settlement.row
+        if self._groups is None or not isinstance(row.effect, OpenTopic):
+            return
+        if row.effect.place != MAIN or row.address is None:
+            return
+        match settlement:
+            case Sent():
+                await self._groups.has_room(connection, row.address.chat_id)
+            case Postponed(refusal=refusal) if refusal is not None:
+                await self._groups.leave(connection, settlement)
 
     async def tagged(self, ticket_id: TicketId, place: Place, tag: str) -> MessageId | None:
         async def work() -> int | None:
@@ -277,6 +303,7 @@ def _row(row: Any) -> OutboxRow:
         attempts=row.attempts,
         uncertain=row.uncertain,
         created_at=row.created_at,
+        bot_id=None if row.bot_id is None else UserId(row.bot_id),
     )
 
 
@@ -370,9 +397,9 @@ def _outcome(
             assert_never(settlement)
 
 
-def _links(settlements: Sequence[Settlement]) -> dict[str, list[int]]:
+def _links(settlements: Sequence[Settlement]) -> dict[str, list[int | None]]:
     names = ("src_chats", "src_messages", "dst_chats", "dst_messages", "tickets", "outbox_ids")
-    out: dict[str, list[int]] = {name: [] for name in names}
+    out: dict[str, list[int | None]] = {name: [] for name in (*names, "bots")}
     for settlement in settlements:
         effect, address = settlement.row.effect, settlement.row.address
         if not isinstance(settlement, Sent) or not isinstance(effect, Copy):
@@ -386,7 +413,8 @@ def _links(settlements: Sequence[Settlement]) -> dict[str, list[int]]:
             settlement.message_id,
             settlement.row.ticket_id,
             settlement.row.id,
+            settlement.bot_id,
         )
-        for name, value in zip(names, link, strict=True):
+        for name, value in zip(out, link, strict=True):
             out[name].append(value)
     return out

@@ -17,6 +17,8 @@ _REMEMBER = text("""
         chat_id = EXCLUDED.chat_id, thread_id = EXCLUDED.thread_id, opened_at = now()
 """)
 
+_WRITES = text("UPDATE topics SET bot_id = :bot_id WHERE lane = :lane")
+
 _FORGET = text("DELETE FROM topics WHERE lane = :lane AND thread_id = :thread_id")
 
 # Nothing when the topic was made anew already, or is about to be: the report came twice.
@@ -50,6 +52,11 @@ async def remember_topic(connection: AsyncConnection, sent: Sent) -> None:
     await connection.execute(_LEAVE, values)
     rest = {"ticket_id": row.ticket_id, "place": str(row.effect.place)}
     await connection.execute(_REMEMBER, values | rest)
+
+
+async def remember_bot(connection: AsyncConnection, sent: Sent) -> None:
+    """Notes which bot writes the topic's texts, for all nodes and the time after a restart."""
+    await connection.execute(_WRITES, {"lane": sent.row.lane, "bot_id": sent.bot_id})
 
 
 async def lose_topic(connection: AsyncConnection, lost: TopicLost) -> None:

@@ -98,6 +98,28 @@ return 1
 )
 """Closes buckets; calls that were under way together teach once, on whatever node they were."""
 
+_LEFT = (
+    _LEARNT
+    + """
+local recovery, span, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local left = {}
+for i = 1, #KEYS / 2 do
+    local key, calls = KEYS[2 * i - 1], KEYS[2 * i]
+    if tonumber(redis.call('HGET', key, 'closed_until') or '0') > now then
+        left[i] = 0
+    else
+        local out = 0
+        for _, at in ipairs(redis.call('LRANGE', calls, 0, -1)) do
+            if tonumber(at) + span > now then out = out + 1 end
+        end
+        left[i] = math.floor(most * factor(key, now, recovery) + 1e-9) - out
+    end
+end
+return left
+"""
+)
+"""What each window still allows; nothing is taken."""
+
 _MICRO = 1_000_000
 
 
@@ -144,6 +166,7 @@ class RedisBuckets:
         self._lesson = lesson
         self._take = redis.register_script(_TAKE)
         self._close = redis.register_script(_CLOSE)
+        self._left = redis.register_script(_LEFT)
 
     async def take(self, asks: Sequence[Ask]) -> Answer | None:
         """Takes from all or from none; ``None`` while Redis is away (nothing may be known then)."""
@@ -153,6 +176,22 @@ class RedisBuckets:
             wait_us, which = await self._take(keys=keys, args=args)
             name = asks[int(which) - 1].name if int(which) else None
             return Answer(wait_s=int(wait_us) / _MICRO, name=name)
+
+        return await self._tolerant(command, None)
+
+    async def left(
+        self, names: Sequence[str], *, most: int, span_s: float
+    ) -> Sequence[float] | None:
+        """How many calls each of these windows allows now; ``None`` while Redis is away."""
+        keys = [
+            key
+            for name in names
+            for key in (f"{self._prefix}{name}", f"{self._prefix}{name}:calls")
+        ]
+        args = [self._lesson.recovery_s * _MICRO, round(span_s * _MICRO), most]
+
+        async def command() -> Sequence[float] | None:
+            return [float(left) for left in await self._left(keys=keys, args=args)]
 
         return await self._tolerant(command, None)
 

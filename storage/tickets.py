@@ -17,6 +17,7 @@ from actors.ports import CommitOutcome, CommitStatus, LoadedTicket, Turn
 from actors.state import TicketState, Workflow
 from storage import commit, lanes
 from storage.codec import clean, decode_message, decode_state
+from storage.main_groups import MainGroups, main_groups
 from storage.nodes import LIVES, TAKABLE
 from storage.postgres import transaction, unit
 
@@ -101,11 +102,14 @@ class PostgresTicketStore:
     """Implements :class:`actors.ports.TicketStore` for the present run of one node."""
 
     def __init__(
-        self, engine: AsyncEngine, node: Callable[[], NodeIdentity], main_chat_id: ChatId
+        self,
+        engine: AsyncEngine,
+        node: Callable[[], NodeIdentity],
+        groups: ChatId | MainGroups,
     ) -> None:
         self._engine = engine
         self._node = node
-        self._main_chat_id = main_chat_id
+        self._groups = main_groups(engine, groups)
         self._revived_up_to = 0
 
     async def claim(self, ticket_id: TicketId) -> LoadedTicket | None:
@@ -230,9 +234,8 @@ class PostgresTicketStore:
                 target = current.ticket_id
             else:
                 former = turn.ticket_id if current is None else current.latest_id
-                made = await lanes.create_tickets(
-                    connection, self._main_chat_id, {client.id: former}
-                )
+                main = await self._groups.choose(connection, 1)
+                made = await lanes.create_tickets(connection, main, {client.id: former})
                 target = made[client.id]
             moved = lanes.Letter(
                 key=f"moved:{envelope.key}", ticket_id=target, message=envelope.message

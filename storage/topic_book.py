@@ -6,9 +6,9 @@ from collections.abc import Hashable
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from actors.books import TopicAddress
 from actors.ids import ChatId, ThreadId, TicketId, UserId
 from actors.places import Place
-from actors.ports import TopicAddress
 from storage.models import Ticket, Topic
 from storage.postgres import transaction, unit
 

@@ -1,12 +1,14 @@
 """What is done to messages that have been relayed already."""
 
+from dataclasses import replace
+
 from actors.decision import Actor, Decision, Event
 from actors.effects import Delete, EditCopy, Effect, React, Say, Text
 from actors.ids import ChatId
 from actors.messages import Deleted, DeleteRequested, Edited, HintAsked, Json, Reacted
 from actors.notes import aside
 from actors.places import CLIENT, MAIN, Place, PlaceKind, mirror
-from actors.state import TicketState
+from actors.state import REACTIONS_MAX, Reaction, TicketState
 from actors.workflows.phrases import noted
 
 
@@ -42,17 +44,44 @@ def edited(state: TicketState, message: Edited) -> Decision:
 
 
 def reacted(state: TicketState, message: Reacted) -> Decision:
-    """A reaction is seen on the same message in the other places."""
+    """The newest of the others' reactions that stands is seen on the message in each place."""
+    chat_id, message_id = message.chat_id, message.message_id
+    if message.source_chat_id is not None and message.source_message_id is not None:
+        chat_id, message_id = message.source_chat_id, message.source_message_id
+    theirs = message.place, message.by, chat_id, message_id
+    standing = tuple(
+        r for r in state.reactions if (r.place, r.by, r.chat_id, r.message_id) != theirs
+    )
+    if message.emoji is not None:
+        reaction = Reaction(
+            place=message.place,
+            by=message.by,
+            chat_id=chat_id,
+            message_id=message_id,
+            emoji=message.emoji,
+        )
+        standing = (*standing, reaction)[-REACTIONS_MAX:]
+
+    def shown(reactions: tuple[Reaction, ...], place: Place) -> str | None:
+        fitting = (
+            r.emoji
+            for r in reversed(reactions)
+            if (r.chat_id, r.message_id) == (chat_id, message_id) and r.place != place
+        )
+        return next(fitting, None)
+
     effects = tuple(
         React(
             place=place,
             message_id=message.message_id,
-            emoji=message.emoji,
+            emoji=emoji,
             of_chat=message.chat_id,
         )
         for place in others(state, message.place)
+        for emoji in [shown(standing, place)]
+        if emoji is None or emoji != shown(state.reactions, place)
     )
-    return Decision(state=state, effects=effects)
+    return Decision(state=replace(state, reactions=standing), effects=effects)
 
 
 def delete_requested(state: TicketState, message: DeleteRequested) -> Decision:

@@ -32,7 +32,7 @@ from actors.messages import (
 from actors.places import CLIENT, MAIN, mirror
 from actors.state import MOVES, MirrorTopic, Status, TicketState
 from actors.titles import own_words, title
-from actors.workflows.phrases import answer, not_yours, reply, triage
+from actors.workflows.phrases import answer, card, not_yours, reply, triage
 
 
 def assign(state: TicketState, message: AssignRequested, seq: Seq) -> Decision:
@@ -80,7 +80,7 @@ def assign(state: TicketState, message: AssignRequested, seq: Seq) -> Decision:
             *leaving,
             *_entering(state, technician, known),
             Say(place=MAIN, text=told),
-            Edit(place=MAIN, tag=CARD_TAG, keyboard=triage(state)),
+            card(state, triage(state)),
             RenameTopic(place=MAIN, title=title(state)),
         ),
     )
@@ -140,7 +140,7 @@ def close(state: TicketState, message: CloseRequested) -> Decision:
     effects += [
         question,
         Say(place=MAIN, text=told),
-        Edit(place=MAIN, tag=CARD_TAG),
+        card(state),
         RenameTopic(place=MAIN, title=title(state)),
         CloseTopic(place=MAIN),
     ]
@@ -172,11 +172,11 @@ def reopen(state: TicketState, message: ReopenRequested) -> Decision:
     again = Text(key="survey-reopened", args={"ticket": state.ticket_id})
     effects: list[Effect] = [Edit(place=CLIENT, tag=SURVEY_TAG, text=again)]
     for place in places:
-        buttons = triage(state) if place == MAIN else Keyboard(kind=KeyboardKind.MIRROR)
+        theirs = Edit(place=place, tag=CARD_TAG, keyboard=Keyboard(kind=KeyboardKind.MIRROR))
         effects += [
             ReopenTopic(place=place),
             Say(place=place, text=told),
-            Edit(place=place, tag=CARD_TAG, keyboard=buttons),
+            card(state, triage(state)) if place == MAIN else theirs,
             RenameTopic(place=place, title=title(state)),
         ]
     actor = Actor.STAFF if here == MAIN else Actor.TECH

@@ -3,7 +3,18 @@
 from dataclasses import replace
 
 from actors.decision import Actor, Decision, Event
-from actors.effects import AnswerPress, Copy, Keyboard, KeyboardKind, Part, React, Say, Text
+from actors.effects import (
+    CARD_TAG,
+    AnswerPress,
+    Copy,
+    Edit,
+    Keyboard,
+    KeyboardKind,
+    Part,
+    React,
+    Say,
+    Text,
+)
 from actors.ids import MessageId
 from actors.messages import CloseRequested, Content, FailureReason, Json, Press, Technician
 from actors.notes import Aside, called
@@ -35,6 +46,12 @@ def triage(state: TicketState) -> Keyboard:
         generation=state.generation,
         technician_id=None if technician is None else technician.id,
     )
+
+
+def card(state: TicketState, keyboard: Keyboard | None = None) -> Edit:
+    """The client's card as it is to stand now; no keyboard once nothing can be done with it."""
+    former = state.former_ticket_id or 0
+    return Edit(place=MAIN, tag=CARD_TAG, keyboard=keyboard, former=former)
 
 
 def answer(state: TicketState, press: Press, text: Text) -> Decision:

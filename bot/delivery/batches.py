@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.effects import CloseTopic, Copy, OpenTopic, React, RenameTopic, ReopenTopic
+from actors.ids import UserId
 from actors.ports import OutboxRow
 from bot.joining import joinable
 
@@ -15,12 +16,15 @@ ALBUM_MAX = 10
 class Batch:
     """Rows that go out in one call, in their order. ``needless``: a newer row makes it pointless.
 
-    ``may_grow``: rows that have not been read may belong to it.
+    ``may_grow``: rows that have not been read may belong to it. ``bot_id`` is the helper that
+    sends it, ``None`` the main bot; ``foreign``: who could change that message is not to be had.
     """
 
     rows: tuple[OutboxRow, ...]
     needless: bool = False
     may_grow: bool = False
+    bot_id: UserId | None = None
+    foreign: bool = False
 
     @property
     def head(self) -> OutboxRow:

@@ -50,6 +50,11 @@ class Budget:
         del cost, keep, share
         return max(0.0, self.closed_until - now)
 
+    def left(self, now: float) -> float:
+        """How many calls may still go out now; 0 where none are counted."""
+        del now
+        return 0.0
+
     def take(self, now: float, cost: int = 1) -> None:
         """So much goes out."""
 
@@ -107,6 +112,11 @@ class Window(Budget):
         if over <= 0:
             return closed
         return max(closed, self._taken[over - 1] + self._span_s - now)
+
+    def left(self, now: float) -> float:
+        self._forget(now)
+        most = 0.0 if self.closed_until > now else self._most * self.factor(now)
+        return most - len(self._taken)
 
     def take(self, now: float, cost: int = 1) -> None:
         self._forget(now)

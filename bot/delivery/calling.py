@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import structlog
+from aiogram.exceptions import TelegramMigrateToChat
 from aiogram.methods import TelegramMethod
 
 from actors.effects import AnswerPress, OpenTopic
@@ -22,8 +23,9 @@ from actors.ports import (
 )
 from bot.calls import Calls, made
 from bot.delivery.batches import Batch
+from bot.delivery.crew import Crew
+from bot.delivery.helping import Trouble, for_helper, trouble_of
 from bot.delivery.options import DeliveryOptions
-from bot.delivery.pace import Pacing
 from bot.delivery.stats import Counters
 from bot.failures import Failure, Verdict, classify
 
@@ -67,9 +69,8 @@ class Caller:
     def __init__(
         self,
         *,
-        call: Callable[[TelegramMethod[Any]], Awaitable[Any]],
+        crew: Crew,
         calls: Calls,
-        pace: Pacing,
         marks: SentMarks,
         presses: PressRelease,
         start: Callable[[tuple[OutboxRow, ...]], Awaitable[Sequence[OutboxRow]]],
@@ -78,9 +79,8 @@ class Caller:
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
-        self._call = call
+        self._crew = crew
         self._calls = calls
-        self._pace = pace
         self._marks = marks
         self._presses = presses
         self._start = start
@@ -117,7 +117,7 @@ class Caller:
         except Transient:
             raise
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the rows
-            return await self._failed(rows, error, topics_lost)
+            return await self._failed(batch, error, topics_lost)
         if method is None:
             return _outcome(Sent(row=row) for row in rows)
         for row in rows:
@@ -141,10 +141,15 @@ class Caller:
             if made_before is not None:
                 self._counters.recovered += 1
                 message_id, thread_id = made_before.message_id, made_before.thread_id
-                found.append(Sent(row=row, message_id=message_id, thread_id=thread_id))
+                bot_id = made_before.bot_id
+                found.append(
+                    Sent(row=row, message_id=message_id, thread_id=thread_id, bot_id=bot_id)
+                )
         return found
 
     async def _render(self, batch: Batch) -> TelegramMethod[Any] | None:
+        if batch.foreign:
+            return await self._calls.render(batch.head, foreign=True)
         if len(batch.rows) == 1:
             return await self._calls.render(batch.head)
         if batch.is_album:
@@ -155,10 +160,17 @@ class Caller:
         self, batch: Batch, method: TelegramMethod[Any], topics_lost: int
     ) -> Outcome:
         rows, effect = batch.rows, batch.head.effect
+        sender, bot_id = self._crew.sender(batch.bot_id), batch.bot_id
+        if bot_id is not None:
+            helped = for_helper(method, batch.head)
+            if helped is None:  # of a kind that only the main bot can send
+                self._crew.refuse(rows)
+                return _outcome(Postponed(row=row, after_s=0, error="not a text") for row in rows)
+            method = helped
         try:
-            answer = await self._call(method)
+            answer = await sender.call(method)
         except Exception as error:  # noqa: BLE001 — classified, and recorded with the rows
-            return await self._failed(rows, error, topics_lost)
+            return await self._failed(batch, error, topics_lost)
         finally:
             if isinstance(effect, AnswerPress):
                 await self._presses.release(effect.callback_id)
@@ -168,7 +180,8 @@ class Caller:
             results = [made(answer)] * len(rows)
         if not isinstance(effect, AnswerPress) and len(results) == len(rows):
             pairs = zip(rows, results, strict=True)
-            await self._mark({row.mark: result for row, result in pairs})
+            author = self._crew.author(bot_id)
+            await self._mark({row.mark: replace(each, bot_id=author) for row, each in pairs})
         self._counters.sent += len(rows)
         self._counters.joined += len(rows) if batch.is_joined else 0
         self._counters.last_sent_at = self._clock()
@@ -182,10 +195,11 @@ class Caller:
         )
         if len(results) != len(rows):
             return self._incomplete(rows, len(results))
-        return _outcome(
+        sent = (
             Sent(row=row, message_id=result.message_id, thread_id=result.thread_id)
             for row, result in zip(rows, results, strict=True)
         )
+        return _outcome(self._crew.signed(each, bot_id) for each in sent)
 
     def _incomplete(self, rows: Sequence[OutboxRow], arrived: int) -> Outcome:
         """Telegram skips what it cannot copy and does not say which: no part can be linked."""
@@ -194,23 +208,43 @@ class Caller:
         lost = self._undeliverable(rows[-1], FailureReason.UNCOPYABLE, detail)
         return _outcome([*(Sent(row=row) for row in rows[:-1]), lost])
 
-    async def _failed(
-        self, rows: Sequence[OutboxRow], error: Exception, topics_lost: int
-    ) -> Outcome:
+    async def _failed(self, batch: Batch, error: Exception, topics_lost: int) -> Outcome:
         """The outcome of a call that raised; nothing ends as a log line only."""
-        head = rows[0]
+        rows, head = batch.rows, batch.head
         failure = classify(error, head)
         if failure.verdict is Verdict.TOPIC_LOST and topics_lost >= self._options.topics_lost_max:
             failure = replace(failure, verdict=Verdict.CLOSED)
         if failure.verdict is Verdict.PAUSE and head.address is not None:
             # A press has no chat: it waits alone, for buttons count apart from messages.
-            await self._pace.pause(head.address.chat_id, failure.wait_s)
+            await self._crew.sender(batch.bot_id).pace.pause(head.address.chat_id, failure.wait_s)
+        if batch.bot_id is not None and self._is_helpers(batch, error, failure):
+            log.warning("helper_failed", bot=batch.bot_id, outbox_id=head.id, detail=failure.detail)
+            return _outcome(self._postponed(row, failure, 0.0) for row in rows)
         if len(rows) > 1 and failure.verdict is Verdict.FINAL:
             log.warning("batch_refused", outbox_id=head.id, detail=failure.detail, rows=len(rows))
             again = (Postponed(row=row, after_s=0, error=failure.detail) for row in rows)
             return Outcome(settlements=tuple(again), is_split=True)
         settlements = tuple(self._settlement(row, failure) for row in rows)
         return Outcome(settlements=settlements, is_closed=failure.verdict is Verdict.CLOSED)
+
+    def _is_helpers(self, batch: Batch, error: Exception, failure: Failure) -> bool:
+        """Whether the main bot is to try, because a helper could not; the call had no effect."""
+        bot_id, address = batch.bot_id, batch.head.address
+        assert bot_id is not None, batch
+        assert address is not None, batch
+        if failure.verdict is Verdict.PAUSE:
+            return self._crew.limited(bot_id, address.chat_id, failure.wait_s)
+        if failure.verdict not in {Verdict.CLOSED, Verdict.FINAL}:
+            return False
+        trouble = trouble_of(error)
+        if trouble is not None:
+            chat_id = None if trouble is Trouble.UNKNOWN else address.chat_id
+            self._crew.note(bot_id, chat_id, trouble)
+            return True
+        if isinstance(error, TelegramMigrateToChat) or len(batch.rows) > 1:
+            return False  # followed, or sent one by one
+        self._crew.refuse(batch.rows)
+        return True
 
     def _settlement(self, row: OutboxRow, failure: Failure) -> Settlement:
         options = self._options
@@ -251,6 +285,7 @@ class Caller:
             after_s=wait_s,
             error=failure.detail,
             uncertain=failure.verdict is Verdict.UNCERTAIN,
+            refusal=failure.refusal,
         )
 
     def _undeliverable(self, row: OutboxRow, reason: FailureReason, detail: str) -> Undeliverable:

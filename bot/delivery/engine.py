@@ -1,7 +1,8 @@
 """Delivery: takes rows from the outbox, lane by lane, as fast as Telegram's budgets allow."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,9 +12,8 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from actors.effects import RenameTopic
 from actors.errors import Transient
-from actors.ids import TicketId
+from actors.ids import TicketId, UserId
 from actors.ports import (
-    Made,
     Mailroom,
     Outbox,
     OutboxRow,
@@ -23,17 +23,23 @@ from actors.ports import (
     TopicLost,
 )
 from bot.calls import Calls
+from bot.delivery.assigning import assigned, writer_of
 from bot.delivery.batches import Batch, choose
 from bot.delivery.calling import Caller, NotOurs, PressRelease, SentMarks, backoff
-from bot.delivery.lanes import Lane, Lanes
+from bot.delivery.crew import Crew, Sender
+from bot.delivery.lane import Lane
+from bot.delivery.lanes import Lanes
 from bot.delivery.options import DeliveryOptions
 from bot.delivery.pace import Pacing
 from bot.delivery.priority import Priority
+from bot.delivery.records import Records
 from bot.delivery.shares import Shares
 from bot.delivery.stats import Counters, DeliveryStats, snapshot
-from bot.grouped import Grouped
 
 log = structlog.get_logger(__name__)
+
+NOBODY = UserId(0)
+"""The main bot where nobody else writes, and nobody asks who did."""
 
 
 class Delivery:
@@ -54,16 +60,21 @@ class Delivery:
         marks: SentMarks,
         presses: PressRelease,
         mailroom: Mailroom,
+        bot_id: UserId = NOBODY,
+        helpers: Sequence[Sender] = (),
         options: DeliveryOptions | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
+        """``call`` and ``pace`` are the main bot's, of that id; ``helpers`` share its texts."""
         self._options = options or DeliveryOptions()
         self._outbox = outbox
+        self._calls = calls
         self._pace = pace
-        self._marks = marks
-        self._mailroom = mailroom
         self._clock = clock
-        self._lanes = Lanes(clock, crowded_s=self._options.crowded_s)
+        self.crew = Crew(Sender(bot_id=bot_id, call=call, pace=pace), helpers, clock)
+        self._lanes = Lanes(
+            clock, crowded_s=self._options.crowded_s, writer=partial(writer_of, self.crew)
+        )
         self._shares = Shares(self._options.shares, pace.window, clock)
         self._titled: OrderedDict[str, float] = OrderedDict()
         self._counters = Counters()
@@ -74,20 +85,16 @@ class Delivery:
         self._ended = anyio.Event()
         self._next_look = clock()
         self._serving: dict[str, TicketId] = {}
-        self._started: set[int] = set()
-        group = self._options.group_max
-        self._starting: Grouped[tuple[OutboxRow, ...]] = Grouped(self._start, group)
-        self._marking: Grouped[Mapping[str, Made]] = Grouped(self._mark, group)
-        self._settling: Grouped[tuple[Settlement, ...]] = Grouped(self._settle, group)
-        self._recorders = (self._starting, self._marking, self._settling)
+        self._records = Records(
+            outbox=outbox, marks=marks, mailroom=mailroom, options=self._options
+        )
         self._caller = Caller(
-            call=call,
+            crew=self.crew,
             calls=calls,
-            pace=pace,
             marks=marks,
             presses=presses,
-            start=self._start_batch,
-            mark=self._marking,
+            start=self._records.start,
+            mark=self._records.mark,
             options=self._options,
             counters=self._counters,
             clock=clock,
@@ -136,7 +143,7 @@ class Delivery:
         """
         try:
             async with anyio.create_task_group() as services:
-                for recorder in self._recorders:
+                for recorder in self._records.recorders:
                     services.start_soon(recorder.run)
                     services.start_soon(recorder.run)
                 services.start_soon(self._read_announced, name="outbox reader")
@@ -153,8 +160,7 @@ class Delivery:
 
     def close(self) -> None:
         """Lets go of the recorders; also for a delivery whose :meth:`run` never began."""
-        for recorder in self._recorders:
-            recorder.close()
+        self._records.close()
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -226,7 +232,7 @@ class Delivery:
         chat_id = lane.chat_id
         if lane.unrecorded or chat_id is None:
             return Batch(rows=(lane.rows[0],))
-        terms = self._shares.terms(lane.name, chat_id)
+        terms = self._shares.terms((lane.name, lane.bot_id), chat_id)
         join = terms.is_flood or self._lanes.is_crowded(lane)
         batch = choose(tuple(lane.rows), join=join, alone=lane.alone > 0)
         if batch.may_grow and self._lanes.look_again(lane, deep=not batch.is_title):
@@ -242,15 +248,21 @@ class Delivery:
         keep = terms.keep
         if lane.priority >= Priority.DECORATION:
             keep = max(keep, self._shares.decoration().keep)
-        hold = await self._pace.ask(chat_id, batch.cost, keep)
+        try:
+            batch = await assigned(batch, self.crew, self._calls)
+        except Transient:
+            self._lanes.set_aside(lane, now + self._options.transient_wait_s)
+            return None
+        pace = self.crew.sender(batch.bot_id).pace
+        hold = await pace.ask(chat_id, batch.cost, keep)
         if hold is None:
-            self._shares.took(lane.name, chat_id, batch.cost)
+            self._shares.took((lane.name, batch.bot_id), chat_id, batch.cost)
             return batch
         if keep and not hold.of_bot:
             until = self._clock() + hold.seconds
             self._lanes.share(lane, until, may_yield=not terms.is_flood)
         else:
-            self._lanes.hold(lane, hold)
+            self._lanes.hold(lane, hold, batch.bot_id)
         return None
 
     def _not_before(self, lane: Lane, batch: Batch) -> float:
@@ -282,7 +294,7 @@ class Delivery:
                 lane.alone = len(batch.rows) if outcome.is_split else max(0, lane.alone - 1)
                 lane.topics_lost = 0 if outcome.is_closed else lane.topics_lost
             settlements = lane.unrecorded
-            await self._settling(settlements)
+            await self._records.settle(settlements)
             lane.unrecorded, lane.failures = (), 0
             wait_until = self._settled(lane, settlements)
         except Transient:
@@ -306,7 +318,7 @@ class Delivery:
         lane.topics_lost += any(isinstance(settlement, TopicLost) for settlement in settlements)
         for settlement in settlements:
             if isinstance(settlement, Postponed | TopicLost):
-                waits.append(settlement.after_s if isinstance(settlement, Postponed) else 0.0)
+                waits.append(self._wait_s(settlement))
             elif isinstance(settlement, Sent) and settlement.thread_id is not None:
                 lane.found_topic(settlement.thread_id)
             elif isinstance(settlement, Sent):
@@ -318,37 +330,17 @@ class Delivery:
                     self._titled.popitem(last=False)
         return self._clock() + max(waits) if waits else None
 
+    def _wait_s(self, settlement: Postponed | TopicLost) -> float:
+        """When to read the row again; what is refused may be wanted elsewhere at once."""
+        if isinstance(settlement, TopicLost):
+            return 0.0
+        after_s = settlement.after_s
+        return after_s if settlement.refusal is None else min(after_s, self._options.refused_s)
+
     def _held_s(self, lane: Lane) -> float:
         """How long a lane is left alone after a bug."""
         lane.failures += 1
         return backoff(self._options.retry_base_s, self._options.unrecorded_max_s, lane.failures)
-
-    # --- records ----------------------------------------------------------------------------
-
-    async def _start_batch(self, rows: tuple[OutboxRow, ...]) -> Sequence[OutboxRow]:
-        """Marks rows as about to be sent; returns those that may be."""
-        await self._starting(rows)
-        started = [row for row in rows if row.id in self._started]
-        self._started.difference_update(row.id for row in rows)
-        return started
-
-    async def _start(self, batches: Sequence[tuple[OutboxRow, ...]]) -> None:
-        self._started.update(await self._outbox.starting([r for rows in batches for r in rows]))
-
-    async def _mark(self, sent: Sequence[Mapping[str, Made]]) -> None:
-        await self._marks.mark({mark: made for each in sent for mark, made in each.items()})
-
-    async def _settle(self, outcomes: Sequence[tuple[Settlement, ...]]) -> None:
-        """Records outcomes; while Postgres is away they are kept, and no call is repeated."""
-        settlements = [settlement for outcome in outcomes for settlement in outcome]
-        while True:
-            try:
-                envelopes = await self._outbox.settle(settlements)
-            except Transient:
-                await anyio.sleep(self._options.transient_wait_s)
-            else:
-                self._mailroom.offer(envelopes)
-                return
 
 
 def _is_title(row: OutboxRow) -> bool:

@@ -1,126 +1,49 @@
-"""Which lane is next: chat by chat, by who waits and for how long; who must wait is set aside."""
+"""Which lane is next: budget by budget, by who waits and how long; who must wait is set aside."""
 
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import count
 
-from actors.ids import ChatId, ThreadId
-from actors.ports import OutboxRow, Settlement
+from actors.ids import ChatId, UserId
+from actors.ports import OutboxRow
+from bot.delivery.lane import Lane, Queue
 from bot.delivery.pace import Hold
 from bot.delivery.priority import SLACK_S, Priority, priority_of
 
-
-class Lane:
-    """One chat or topic: its next rows, in order. Busy while a call of it is under way."""
-
-    __slots__ = (
-        *(
-            "alone",
-            "busy",
-            "crowded_until",
-            "deep",
-            "failures",
-            "grown_at",
-            "last_id",
-            "looked_for",
-            "may_yield",
-        ),
-        *("more", "name", "priority", "queued", "rows", "since", "stale", "topics_lost", "turn"),
-        "unrecorded",
-    )
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.rows: deque[OutboxRow] = deque()
-        self.busy = False
-        self.queued = False
-        """Waits for its turn or for a time."""
-        self.turn = 0
-        """Which of its entries in the queues counts; the others are outdated."""
-        self.since: float | None = None
-        """When its next call could have gone out, had there been nobody else."""
-        self.priority = Priority.COPY
-        self.may_yield = False
-        """It waits for nothing that further rows could not change."""
-        self.crowded_until = 0.0
-        """Until then its texts are joined: it has waited for the budget."""
-        self.stale = False
-        """There may be rows that were not there at the last reading."""
-        self.more = False
-        """The last reading was as long as a reading may be: there may be rows behind it."""
-        self.deep = False
-        """The next reading is to see all that could be joined."""
-        self.looked_for = 0
-        """The head for which newer rows were looked for already."""
-        self.grown_at = 0.0
-        """When a reading last showed more rows than the one before."""
-        self.last_id = 0
-        """The last row that a reading showed."""
-        self.alone = 0
-        """So many rows go out one by one: together they were refused."""
-        self.unrecorded: tuple[Settlement, ...] = ()
-        """What came of the last call, until it is on record: it must not be made again."""
-        self.topics_lost = 0
-        """Topics that were lost since the last row was sent; the row's own attempts say nothing of
-        that, as Telegram may have failed before."""
-        self.failures = 0
-        """Bugs in a row, of ours or of Postgres's; they wait longer each time."""
-
-    @property
-    def chat_id(self) -> ChatId | None:
-        address = self.rows[0].address
-        return None if address is None else address.chat_id
-
-    def found_topic(self, thread_id: ThreadId) -> None:
-        """The topic has just been made: rows that were read before it was learn where it is."""
-        self.rows = deque(
-            row
-            if row.address is None
-            else replace(row, address=replace(row.address, thread_id=thread_id))
-            for row in self.rows
-        )
-
-    def drop(self, rows: Iterable[OutboxRow]) -> None:
-        """These are settled."""
-        gone = {row.id for row in rows}
-        self.rows = deque(row for row in self.rows if row.id not in gone)
+type Purse = tuple[UserId | None, ChatId]
+"""What one bot may send to one chat; ``None`` is the main bot."""
 
 
-class _Queue:
-    """The lanes of one chat that are ready; the chat may be shut until its budget allows."""
+class _Side:
+    """The chats of one bot that may go on, by their best lanes; the bot itself may be shut."""
 
-    __slots__ = ("crowded_until", "heap", "listed", "shut_until")
+    __slots__ = ("open", "shut_until")
 
     def __init__(self) -> None:
-        self.heap: list[tuple[float, int, Lane]] = []
+        self.open: list[tuple[float, int, Purse]] = []
         self.shut_until = 0.0
-        self.crowded_until = 0.0
-        self.listed = 0
-
-    def top(self) -> tuple[float, int, Lane] | None:
-        """The lane that is next, outdated entries dropped."""
-        while self.heap:
-            _, turn, lane = self.heap[0]
-            if lane.queued and lane.turn == turn:
-                return self.heap[0]
-            heapq.heappop(self.heap)
-        return None
 
 
 class Lanes:
     """All lanes with something to do. Not thread-safe; never waits."""
 
-    def __init__(self, clock: Callable[[], float], *, crowded_s: float) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        crowded_s: float,
+        writer: Callable[[Sequence[OutboxRow]], UserId | None] = lambda _: None,
+    ) -> None:
+        """``writer`` says which bot is to send the next of a lane's rows."""
         self._clock = clock
+        self._writer = writer
         self._crowded_s = crowded_s
         self._lanes: dict[str, Lane] = {}
         self._presses: deque[Lane] = deque()
-        self._queues: dict[ChatId, _Queue] = {}
-        self._open: list[tuple[float, int, ChatId]] = []
-        self._later: list[tuple[float, int, Lane | ChatId]] = []
-        self._shut_until = 0.0
+        self._queues: dict[Purse, Queue] = {}
+        self._sides: dict[UserId | None, _Side] = {None: _Side()}
+        self._later: list[tuple[float, int, Lane | Purse]] = []
         self._turn = count(1)
         self._awoken = False
         self._ended: set[str] = set()
@@ -211,7 +134,12 @@ class Lanes:
     # --- turns ------------------------------------------------------------------------------
 
     def ready(self, lane: Lane) -> None:
-        """Queues the lane in its chat, by the most urgent of its rows and by how long it waits."""
+        """Queues the lane, by the most urgent of its rows and by how long it waits."""
+        if lane.chat_id is not None:
+            lane.bot_id = self._writer(lane.rows)
+        self._queue(lane)
+
+    def _queue(self, lane: Lane) -> None:
         lane.turn = next(self._turn)
         lane.queued = True
         lane.since = self._clock() if lane.since is None else lane.since
@@ -221,10 +149,11 @@ class Lanes:
         if chat_id is None:
             self._presses.append(lane)
             return
-        queue = self._queues.setdefault(chat_id, _Queue())
+        purse = lane.bot_id, chat_id
+        queue = self._queues.setdefault(purse, Queue())
         key = lane.since + SLACK_S[lane.priority]
         heapq.heappush(queue.heap, (key, lane.turn, lane))
-        self._list(chat_id, queue)
+        self._list(purse, queue)
 
     def share(self, lane: Lane, until: float, *, may_yield: bool) -> None:
         """The lane waits because it has had its share; its chat is open for others."""
@@ -239,27 +168,29 @@ class Lanes:
         lane.turn = next(self._turn)
         heapq.heappush(self._later, (until, lane.turn, lane))
 
-    def hold(self, lane: Lane, hold: Hold) -> None:
-        """The budget does not allow the lane's call: the lane, its chat or all chats wait."""
+    def hold(self, lane: Lane, hold: Hold, bot_id: UserId | None = None) -> None:
+        """The budget does not allow the lane's call: the lane, its chat or all of the bot waits."""
         until = self._clock() + hold.seconds
         lane.looked_for = 0  # what comes meanwhile may go with it
         chat_id = lane.chat_id
         assert chat_id is not None, lane.name
         if hold.of_bot:
-            self._shut_until = until
+            self._side(bot_id).shut_until = until
         else:
-            queue = self._queues.setdefault(chat_id, _Queue())
+            purse = bot_id, chat_id
+            queue = self._queues.setdefault(purse, Queue())
             queue.shut_until, queue.listed = until, 0
             queue.crowded_until = until + self._crowded_s
-            heapq.heappush(self._later, (until, next(self._turn), chat_id))
-        self.ready(lane)
+            heapq.heappush(self._later, (until, next(self._turn), purse))
+        lane.bot_id = bot_id  # of all that it could wait for, that is what it lacks
+        self._queue(lane)
 
     def is_crowded(self, lane: Lane) -> bool:
-        """Whether the lane or its chat waited for the budget, now or a little while ago."""
+        """Whether the lane or its budget's others waited, now or a little while ago."""
         if lane.crowded_until > self._clock():
             return True
         chat_id = lane.chat_id
-        queue = None if chat_id is None else self._queues.get(chat_id)
+        queue = None if chat_id is None else self._queues.get((lane.bot_id, chat_id))
         return queue is not None and queue.crowded_until > self._clock()
 
     def pop(self, *, presses_only: bool = False) -> Lane | None:
@@ -270,21 +201,35 @@ class Lanes:
             lane = self._presses.popleft()
             lane.queued = False
             return lane
-        if presses_only or now < self._shut_until:
+        if presses_only:
             return None
-        while self._open:
-            _, listed, chat_id = heapq.heappop(self._open)
-            queue = self._queues.get(chat_id)
-            if queue is None or queue.listed != listed:
-                continue
-            queue.listed = 0
-            if queue.top() is None:
-                continue
-            _, _, lane = heapq.heappop(queue.heap)
-            lane.queued = False
-            self._list(chat_id, queue)
-            return lane
-        return None
+        tops = [
+            side.open[0]
+            for side in self._sides.values()
+            if side.shut_until <= now and self._clean(side)
+        ]
+        if not tops:
+            return None
+        purse = min(tops)[2]
+        heapq.heappop(self._side(purse[0]).open)
+        queue = self._queues[purse]
+        queue.listed = 0
+        _, _, lane = heapq.heappop(queue.heap)
+        lane.queued = False
+        self._list(purse, queue)
+        return lane
+
+    def _clean(self, side: _Side) -> bool:
+        """Drops outdated entries; says whether any is left."""
+        while side.open:
+            _, listed, purse = side.open[0]
+            queue = self._queues.get(purse)
+            if queue is not None and queue.listed == listed:
+                if queue.top() is not None:
+                    return True
+                queue.listed = 0
+            heapq.heappop(side.open)
+        return False
 
     def take_awoken(self) -> bool:
         """Whether lanes that had been set aside are to be read since this was last asked."""
@@ -294,8 +239,8 @@ class Lanes:
     def next_at(self) -> float | None:
         """When the first of those that wait may go on."""
         times = [self._later[0][0]] if self._later else []
-        if self._open and self._shut_until > self._clock():
-            times.append(self._shut_until)
+        now = self._clock()
+        times += [s.shut_until for s in self._sides.values() if s.open and s.shut_until > now]
         return min(times, default=None)
 
     def done(self, lane: Lane, *, wait_until: float | None = None) -> None:
@@ -333,17 +278,20 @@ class Lanes:
                     item.queued, item.stale = False, True
                     self._awoken = True
 
-    def _list(self, chat_id: ChatId, queue: _Queue) -> None:
+    def _list(self, purse: Purse, queue: Queue) -> None:
         """Enters the chat among those that may go on, by its best lane; drops one that is over."""
         now = self._clock()
         top = queue.top()
         if top is None:
             if max(queue.shut_until, queue.crowded_until) <= now:
-                self._queues.pop(chat_id, None)
+                self._queues.pop(purse, None)
             return
         if queue.shut_until <= now:
             queue.listed = next(self._turn)
-            heapq.heappush(self._open, (top[0], queue.listed, chat_id))
+            heapq.heappush(self._side(purse[0]).open, (top[0], queue.listed, purse))
+
+    def _side(self, bot_id: UserId | None) -> _Side:
+        return self._sides.setdefault(bot_id, _Side())
 
     def _find(self, name: str) -> Lane:
         lane = self._lanes.get(name)

@@ -56,6 +56,9 @@ class DeliveryOptions:
     closed_max_s: float = 300.0
     """A mended group is noticed within this time."""
 
+    refused_s: float = 0.2
+    """After a group refused a topic: its ticket may have another group already."""
+
     unrecorded_max_s: float = 60.0
     """An outcome that cannot be recorded, although Postgres is there, is tried again this often."""
 

@@ -82,6 +82,9 @@ class Pacing(Protocol):
 
     def paused_chats(self) -> int: ...
 
+    def left(self, chat_id: ChatId) -> float:
+        """Calls that a group's budget still allows now, as far as this node knows; 0 unlimited."""
+
     async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
         """Takes ``cost`` of the bot's and the chat's budgets, both or none; ``None``: taken.
 
@@ -167,6 +170,10 @@ class Pace:
         if of_bot:
             self._bot.close(now, seconds)
         return of_bot
+
+    def left(self, chat_id: ChatId) -> float:
+        now = self._clock()
+        return self._chat(chat_id, now).left(now)
 
     def paused_chats(self) -> int:
         now = self._clock()

@@ -5,7 +5,9 @@ from enum import IntEnum
 from actors.effects import (
     AnswerPress,
     CloseTopic,
+    Delete,
     Edit,
+    EditCopy,
     React,
     RenameTopic,
     ReopenTopic,
@@ -23,7 +25,7 @@ class Priority(IntEnum):
     COPY = 2
     """The staff are to answer it."""
     MIRROR = 3
-    """A technician reads along."""
+    """A technician reads along; or what somebody has read already is put right."""
     CARD = 4
     """Cards, buttons, reactions."""
     DECORATION = 5
@@ -46,6 +48,8 @@ def priority_of(row: OutboxRow) -> Priority:
     match row.effect:
         case AnswerPress():
             return Priority.PRESS
+        case EditCopy() | Delete():
+            return Priority.MIRROR
         case _ if row.address is not None and row.address.chat_id > 0:
             return Priority.CLIENT
         case ShowCard() | Edit() | React():

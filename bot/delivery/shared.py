@@ -1,6 +1,7 @@
 """Telegram's limits as all nodes keep them together, in Redis; alone while it is away."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Protocol
 
 from actors.ids import ChatId
@@ -12,6 +13,10 @@ BOT = "bot"
 
 class Buckets(Protocol):
     async def take(self, asks: Sequence[Ask]) -> Answer | None: ...
+
+    async def left(
+        self, names: Sequence[str], *, most: int, span_s: float
+    ) -> Sequence[float] | None: ...
 
     async def close(self, names: Sequence[str], seconds: float, *, teach: bool) -> None: ...
 
@@ -41,6 +46,18 @@ class SharedPace:
 
     def paused_chats(self) -> int:
         return self._own.paused_chats()
+
+    def left(self, chat_id: ChatId) -> float:
+        return self._own.left(chat_id)
+
+    async def rooms(self, chats: Sequence[ChatId]) -> Sequence[float]:
+        """How many calls each group's budget still allows, as all nodes know it."""
+        most, span_s = self.window
+        if not most:
+            return [inf] * len(chats)
+        names = [_name(chat_id) for chat_id in chats]
+        left = await self._buckets.left(names, most=most, span_s=span_s)
+        return [self._own.left(chat_id) for chat_id in chats] if left is None else left
 
     async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
         if self._own.options.is_unlimited:

@@ -5,7 +5,7 @@ half of the budget untouched. Kept by the node that owns the ticket, so it is wh
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from actors.ids import ChatId
@@ -42,7 +42,10 @@ FREE = Terms()
 
 
 class Shares:
-    """``window`` is a group's calls and in how many seconds; no calls mean no limit."""
+    """``window`` is a group's calls and in how many seconds; no calls mean no limit.
+
+    What is named a lane here is what one bot sends to a topic: its budget is what is shared.
+    """
 
     def __init__(
         self, options: ShareOptions, window: tuple[int, float], clock: Callable[[], float]
@@ -50,13 +53,13 @@ class Shares:
         self._options = options
         self._most, self._span_s = window
         self._clock = clock
-        self._taken: OrderedDict[str, deque[float]] = OrderedDict()
+        self._taken: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
     def decoration(self) -> Terms:
         """On what terms a title goes out."""
         return Terms(keep=int(self._most * self._options.title_kept_part))
 
-    def terms(self, lane: str, chat_id: ChatId | None) -> Terms:
+    def terms(self, lane: Hashable, chat_id: ChatId | None) -> Terms:
         """On what terms the lane's next call may go out."""
         taken = self._taken.get(lane)
         if not self._most or chat_id is None or chat_id > 0 or taken is None:
@@ -72,7 +75,7 @@ class Shares:
             is_flood=True,
         )
 
-    def took(self, lane: str, chat_id: ChatId, cost: int) -> None:
+    def took(self, lane: Hashable, chat_id: ChatId, cost: int) -> None:
         """A call of the lane goes out."""
         if not self._most or chat_id > 0 or not cost:
             return

@@ -1,6 +1,6 @@
 """The desk: commands of the administrators and the staff, through aiogram's Dispatcher."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from aiogram import Dispatcher
 from aiogram.fsm.storage.base import BaseStorage
@@ -20,7 +20,7 @@ def create_dispatcher(
     queries: TicketQueries,
     roster: Roster,
     texts: Texts,
-    main_chat_id: ChatId,
+    main_chats: Container[ChatId],
     admin_ids: frozenset[UserId],
     storage: BaseStorage,
     tolerant: Tolerant,
@@ -38,7 +38,7 @@ def create_dispatcher(
         queries=queries,
         roster=roster,
         texts=texts,
-        main_chat_id=main_chat_id,
+        main_chats=main_chats,
         admin_ids=admin_ids,
         look_at_groups=look_at_groups,
     )

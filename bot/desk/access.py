@@ -1,6 +1,6 @@
 """Who may use the desk, and what its handlers work with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 import structlog
@@ -29,17 +29,17 @@ class DeskTools:
     queries: TicketQueries
     roster: Roster
     texts: Texts
-    main_chat_id: ChatId
+    main_chats: Container[ChatId]
     admin_ids: frozenset[UserId]
     look_at_groups: Callable[[], None] = lambda: None
     """Called when the bot's place in a group has changed."""
 
     def may_use(self, user_id: int | None, chat_id: int) -> bool:
-        """Administrators anywhere; in the main group everybody, since only the staff is there.
+        """Administrators anywhere; in a main group everybody, since only the staff is there.
 
         Who writes there in the group's own name is an anonymous administrator of it.
         """
-        return chat_id == self.main_chat_id or user_id in self.admin_ids
+        return ChatId(chat_id) in self.main_chats or user_id in self.admin_ids
 
     def say(self, key: str, **args: str | int) -> str:
         """A text in the desk's language."""

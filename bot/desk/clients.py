@@ -34,7 +34,7 @@ async def greet(message: Message, desk: DeskTools) -> None:
 
 async def note_ban(message: Message, command: CommandObject, desk: DeskTools) -> None:
     """The staff shut a client out, or let one in again, in the topic of a ticket of theirs."""
-    if message.chat.id != desk.main_chat_id or message.message_thread_id is None:
+    if message.chat.id not in desk.main_chats or message.message_thread_id is None:
         return
     chat_id, thread_id = ChatId(message.chat.id), ThreadId(message.message_thread_id)
     banned = command.command.lower() == "ban"

@@ -59,7 +59,7 @@ async def find(
     if (command.args or "").strip():
         await state.clear()
         await _show(message, desk)
-    elif message.chat.id == desk.main_chat_id and not message.is_topic_message:
+    elif message.chat.id in desk.main_chats and not message.is_topic_message:
         await _ask(message, desk, state)
     else:  # elsewhere what comes next is for a ticket, or for nobody
         await reply(message, desk.say("desk-find-usage"))

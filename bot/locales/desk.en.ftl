@@ -115,8 +115,27 @@ desk-more = … and { $count } more
 desk-techs-incomplete = There are very many requests in work: only the newest are counted.
 
 # To the administrators, about a group
-group-away = 🔴 The bot cannot get into the group { $chat } ({ $group }): it was removed, or the group is gone. Add the bot as an administrator who may manage topics. Nothing is lost: messages wait and will go out by themselves.
-group-no-topics = 🔴 Topics are switched off in the group { $chat } ({ $group }). Switch them on: group settings → Topics. Nothing is lost: messages wait and will go out by themselves.
-group-no-rights = 🔴 In the group { $chat } ({ $group }) the bot may not manage topics. Allow it: group settings → Administrators → the bot → Manage Topics. Nothing is lost: messages wait and will go out by themselves.
+group-away = 🔴 The bot cannot get into the group { $chat } ({ $group }): it was removed, or the group is gone. Add the bot as an administrator who may manage topics. Nothing is lost: messages wait and will go out by themselves.{ $has-others ->
+    [yes] {" "}New tickets open in the other groups for now.
+   *[no] {""}
+}
+group-no-topics = 🔴 Topics are switched off in the group { $chat } ({ $group }). Switch them on: group settings → Topics. Nothing is lost: messages wait and will go out by themselves.{ $has-others ->
+    [yes] {" "}New tickets open in the other groups for now.
+   *[no] {""}
+}
+group-no-rights = 🔴 In the group { $chat } ({ $group }) the bot may not manage topics. Allow it: group settings → Administrators → the bot → Manage Topics. Nothing is lost: messages wait and will go out by themselves.{ $has-others ->
+    [yes] {" "}New tickets open in the other groups for now.
+   *[no] {""}
+}
+group-full = 🔴 No more topics can be made in the group { $chat } ({ $group }): it has as many as Telegram allows. Delete old topics, or add another group to MAIN_GROUP_ID. Nothing is lost: messages wait and will go out by themselves.{ $has-others ->
+    [yes] {" "}New tickets open in the other groups for now.
+   *[no] {""}
+}
 group-moved = 🟠 The group { $chat } ({ $group }) has another id now: { $moved }. The bot writes there already. Put the new id into the settings and restart the program.
 group-well = 🟢 The group { $chat } ({ $group }) is well again.
+
+helper-unknown = 🟠 Telegram does not know the token of the helper bot { $bot } (HELPER_BOT_TOKENS). Get a new one from @BotFather. The main bot writes its messages: none is lost, in busy times they are only slower.
+helper-known = 🟢 The token of the helper bot { $bot } is valid again.
+helper-away = 🟠 The helper bot { $bot } is not in the group { $chat } ({ $group }). Add it to the group. The main bot writes its messages: none is lost, in busy times they are only slower.
+helper-muted = 🟠 The helper bot { $bot } may not write in the group { $chat } ({ $group }). Allow it: group settings → Permissions. The main bot writes its messages: none is lost, in busy times they are only slower.
+helper-well = 🟢 The helper bot { $bot } writes in the group { $chat } ({ $group }) again.

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from actors.books import TopicAddress
 from actors.ids import ChatId, ThreadId, TicketId, UserId
-from actors.ports import Incoming, Stored, ToClient, ToDesk, TopicAddress, ToTicket
+from actors.ports import Incoming, Stored, ToClient, ToDesk, ToTicket
 from lab.simulation.bugs import Bug
 from lab.simulation.letters import (
     Current,

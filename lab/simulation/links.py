@@ -1,7 +1,7 @@
 """Nobody in the simulation answers, changes or marks a message, so no copy is ever looked up."""
 
+from actors.books import Counterpart, LinkedMessage
 from actors.ids import ChatId, MessageId, TicketId
-from actors.ports import Counterpart, LinkedMessage
 
 
 class NoLinks:

@@ -3,6 +3,7 @@
 Ids never change, so that settings can be written down.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -34,6 +35,7 @@ class Scene:
     bob_id: int = BOB_ID
     ivan_id: int = IVAN_ID
     emma_id: int = EMMA_ID
+    helper_tokens: tuple[str, ...] = ()
 
     def settings(self, url: str) -> dict[str, str]:
         """The bot's settings for this scene, by the names of the environment."""
@@ -41,17 +43,19 @@ class Scene:
             "alice": {"chat_id": self.alice_group_id, "user_id": self.alice_id},
             "bob": {"chat_id": self.bob_group_id, "user_id": self.bob_id},
         }
+        helpers = {"HELPER_BOT_TOKENS": ",".join(self.helper_tokens)} if self.helper_tokens else {}
         return {
             "BOT_TOKEN": self.bot_token,
             "TELEGRAM_API_URL": url,
             "MAIN_GROUP_ID": str(self.main_group_id),
             "TECH_GROUPS_MAPPING": orjson.dumps(technicians).decode(),
             "ADMIN_IDS": str(self.maria_id),
+            **helpers,
         }
 
 
-def demo_scene(world: World, bot_token: str) -> Scene:
-    """Fills an empty world."""
+def demo_scene(world: World, bot_token: str, helper_tokens: Sequence[str] = ()) -> Scene:
+    """Fills an empty world; helper bots are plain members of all groups."""
     bot = world.add_bot(
         token=bot_token, username="topicdesk_demo_bot", name="Topicdesk", privacy=False
     )
@@ -63,4 +67,8 @@ def demo_scene(world: World, bot_token: str) -> Scene:
     world.add_group("Поддержка", chat_id=MAIN_GROUP_ID, role="main", admins=[MARIA_ID, bot.id])
     world.add_group("Alice", chat_id=ALICE_GROUP_ID, role="tech", admins=[ALICE_ID, bot.id])
     world.add_group("Bob", chat_id=BOB_GROUP_ID, role="tech", admins=[BOB_ID, bot.id])
-    return Scene(bot_token=bot_token, bot_id=bot.id)
+    for number, token in enumerate(helper_tokens, start=1):
+        helper = world.add_bot(token=token, username=f"topicdesk_helper_{number}_bot")
+        for group in world.groups.values():
+            world.set_member(group, helper.user, "member")
+    return Scene(bot_token=bot_token, bot_id=bot.id, helper_tokens=tuple(helper_tokens))

@@ -65,14 +65,21 @@ class Helpdesk:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, mode: str, postgres_dsn: str, redis_url: str, **more: str
+        cls,
+        mode: str,
+        postgres_dsn: str,
+        redis_url: str,
+        *,
+        helpers: Sequence[str] = (),
+        **more: str,
     ) -> AsyncIterator[Self]:
         """A desk with nobody's tickets, updates by ``webhook`` or ``polling``.
 
-        ``more`` are further settings; receipts are off unless they say so.
+        ``helpers`` are the tokens of helper bots. ``more`` are further settings; receipts are off
+        unless they say so.
         """
         world = World(seed=7)
-        scene = demo_scene(world, TOKEN)
+        scene = demo_scene(world, TOKEN, helpers)
         rules = WebhookRules(time_scale=0.02)  # what failed comes again within milliseconds
         bind = f"127.0.0.1:{free_port()}"
         async with (

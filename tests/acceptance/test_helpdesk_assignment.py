@@ -58,6 +58,23 @@ async def test_assigning_makes_the_technicians_topic_and_changes_both_titles(
     ] == f"Назначен(а) {name}. Назначил(а): Мария."
     labels = [button["text"] for button in await desk.buttons(desk.main, case.card)]
     assert [label for label in labels if label.startswith("✓")] == [f"✓ {name}"]
+
+
+async def test_the_card_asks_who_takes_the_ticket_only_while_nobody_has_it(desk: Helpdesk) -> None:
+    async def card(case: Case) -> str:
+        return str((await desk.message(desk.main, case.card))["text"])
+
+    case = await desk.opens(desk.ivan)
+    asking = await card(case)
+    assert asking.endswith("\n\nКто займётся?")
+    await desk.assigns(case, "alice")
+    assert await card(case) == asking.removesuffix("\n\nКто займётся?")
+    other = await desk.opens(desk.emma)
+    await desk.closes(other)
+    assert "Кто займётся?" not in await card(other)
+    await desk.lab.topic(desk.maria, desk.main, "reopen", thread=other.topic)
+    await desk.settles()
+    assert (await card(other)).endswith("Кто займётся?"), "and nobody had it before"
     assert ("STAFF", "assigned") in await desk.events(case)
     assert len(await desk.texts(desk.ivan)) == 1, "the client hears of no shifts"
 

@@ -85,6 +85,7 @@ async def test_an_english_client_reads_english_and_the_staff_read_the_desks_lang
     case = await desk.opens(desk.emma, "My printer does not print")
     title = (await desk.topic(desk.main, case.topic))["name"]
     assert title == f"🟢 [Новый] #{case.number} | Emma"
+    assert (await desk.message(desk.main, case.card))["text"].endswith("Кто займётся?")
     await desk.closes(case)
     receipt, survey = await desk.shown(desk.emma)
     assert receipt["text"].startswith(f"We have received your request #{case.number}")
@@ -92,11 +93,11 @@ async def test_an_english_client_reads_english_and_the_staff_read_the_desks_lang
     told = await desk.presses(desk.emma, desk.emma, survey["message_id"], "3")
     assert told["text"] == "Thank you!"
     for mark in ("4", "5"):
+        await desk.settles()
         await desk.presses(desk.emma, desk.emma, survey["message_id"], mark)
     await desk.settles()
     [skip] = await desk.buttons(desk.emma, survey["message_id"])
     assert skip["text"] == "Skip"
-    assert (await desk.message(desk.main, case.card))["text"].endswith("Кто займётся?")
 
 
 async def test_a_client_without_a_language_reads_the_desks(desk: Helpdesk) -> None:

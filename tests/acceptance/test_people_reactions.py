@@ -69,3 +69,25 @@ async def test_a_reaction_on_the_bots_own_words_goes_nowhere(desk: Helpdesk) -> 
     calls = len(await desk.lab.calls())
     await reacts(talk, "main", card, "👍")
     assert len(await desk.lab.calls()) == calls
+
+
+async def test_taking_one_back_shows_the_newest_that_still_stands(desk: Helpdesk) -> None:
+    talk = await Talk.begins(desk)
+    await desk.lab.add_user("Пётр", id=6100, is_client=False)
+    await desk.lab.join(desk.main, 6100)
+    found = await stands(talk, "client", "Спасибо!")
+    await reacts(talk, "main", found["main"], "👍")
+    await desk.lab.react(6100, desk.main, found["main"]["message_id"], "🔥")
+    await desk.settles()
+    await reacts(talk, "alice", found["alice"], "❤")
+    assert await of_the_bot(talk, found["client"]) == ["❤"]
+    assert await of_the_bot(talk, found["main"]) == ["❤"]
+    await reacts(talk, "alice", found["alice"], None)
+    assert await of_the_bot(talk, found["client"]) == ["🔥"], "a colleague's is the newest now"
+    assert await of_the_bot(talk, found["main"]) == [], "nobody else's stands there"
+    await reacts(talk, "main", found["main"], None)
+    assert await of_the_bot(talk, found["client"]) == ["🔥"], "an older one makes no difference"
+    await desk.lab.react(6100, desk.main, found["main"]["message_id"], None)
+    await desk.settles()
+    assert await of_the_bot(talk, found["client"]) == []
+    assert await of_the_bot(talk, found["alice"]) == []

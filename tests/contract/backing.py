@@ -6,8 +6,9 @@ from typing import Protocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from actors.books import TopicBook
 from actors.nodes import NodeStore
-from actors.ports import Inbox, Outbox, TicketStore, TopicBook
+from actors.ports import Inbox, Outbox, TicketStore
 from actors.state import Status
 from lab.simulation.inbox import MemoryInbox, MemoryTopicBook
 from lab.simulation.nodes import MemoryNodeStore, Who

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from actors.books import TopicBook
 from actors.decision import Decision
 from actors.effects import Effect
 from actors.ids import Seq, TicketId
@@ -20,7 +21,6 @@ from actors.ports import (
     Outbox,
     OutboxRow,
     TicketStore,
-    TopicBook,
     Turn,
 )
 from tests.contract.backing import Backing, MemoryBacking, PostgresBacking

@@ -1,15 +1,17 @@
 """Delivery with an outbox and a Bot API in memory, run as a test needs it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
 
-from actors.ids import ChatId, TechnicianId, ThreadId
+from actors.books import MessageBook
+from actors.ids import ChatId, TechnicianId, ThreadId, UserId
 from actors.messages import Technician
 from bot.calls import Calls
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
+from bot.delivery.crew import Sender
 from bot.delivery.pace import Pace
 from bot.texts import Texts
 from lab.simulation.links import NoLinks
@@ -24,6 +26,8 @@ from tests.fakes.bot_api import (
 from tests.fakes.outbox import MemoryOutbox
 
 UNPACED = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0)
+
+MAIN_BOT = UserId(42)
 
 ALICE = Technician(id=TechnicianId(1), name="alice", chat_id=ChatId(-1002))
 
@@ -43,6 +47,7 @@ class Post:
     marks: MemoryMarks = field(default_factory=MemoryMarks)
     presses: MemoryPresses = field(default_factory=MemoryPresses)
     mailroom: MemoryMailroom = field(default_factory=MemoryMailroom)
+    links: MessageBook = field(default_factory=NoLinks)
     roster: FixedRoster = field(default_factory=lambda: FixedRoster(ALICE))
 
     def topic(self, ticket: int, thread: int = 70) -> None:
@@ -54,13 +59,14 @@ class Post:
         pace: PaceOptions = UNPACED,
         options: DeliveryOptions | None = None,
         clock: Callable[[], float] = anyio.current_time,
+        helpers: Sequence[Sender] = (),
     ) -> Delivery:
         calls = Calls(
             texts=Texts("en"),
             roster=self.roster,
             directory=FixedDirectory(),
             tags=self.outbox,
-            links=NoLinks(),
+            links=self.links,
         )
         return Delivery(
             outbox=self.outbox,
@@ -70,6 +76,8 @@ class Post:
             marks=self.marks,
             presses=self.presses,
             mailroom=self.mailroom,
+            bot_id=MAIN_BOT,
+            helpers=helpers,
             options=options,
             clock=clock,
         )
@@ -80,9 +88,10 @@ class Post:
         pace: PaceOptions = UNPACED,
         options: DeliveryOptions | None = None,
         clock: Callable[[], float] = anyio.current_time,
+        helpers: Sequence[Sender] = (),
     ) -> AsyncIterator[Delivery]:
         """Leaving the block is a crash: whatever is under way is torn."""
-        delivery = self.make(pace, options, clock)
+        delivery = self.make(pace, options, clock, helpers)
         async with anyio.create_task_group() as group:
             await group.start(delivery.run)
             yield delivery

@@ -174,7 +174,7 @@ def _bench(lab: Lab, engine: AsyncEngine, bot: Bot, redis: Any) -> Bench:
         queries=TicketQueries(engine),
         roster=roster,
         texts=texts,
-        main_chat_id=main_chat_id,
+        main_chats={main_chat_id},
         admin_ids=admin_ids,
         storage=RedisStorage(
             redis, key_builder=DefaultKeyBuilder(prefix=f"fsm:{secrets.token_hex(4)}")
@@ -187,7 +187,7 @@ def _bench(lab: Lab, engine: AsyncEngine, bot: Bot, redis: Any) -> Bench:
         desk=Desk(
             bot_id=UserId(scene.bot_id),
             bot_username="topicdesk_demo_bot",
-            main_chat_id=main_chat_id,
+            main_chats={main_chat_id},
             admin_ids=admin_ids,
         ),
         inbox=PostgresInbox(engine, main_chat_id),

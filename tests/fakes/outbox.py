@@ -84,6 +84,8 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
         self.topics: dict[str, ThreadId] = {}
+        self.bots: dict[str, UserId] = {}
+        """Who writes the texts of a lane."""
         self.reports: dict[str, Message] = {}
         """What tickets were told, by key."""
         self.away = False
@@ -217,6 +219,7 @@ class MemoryOutbox:
             attempts=record.attempts,
             uncertain=record.uncertain or record.state == "sending",
             created_at=START,
+            bot_id=self.bots.get(record.lane),
         )
 
     def _address(self, record: Record) -> Address | None:

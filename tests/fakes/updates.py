@@ -5,10 +5,10 @@ from typing import Any
 
 from aiogram.types import Update
 
+from actors.books import TopicAddress
 from actors.ids import ChatId, TechnicianId, TicketId, UserId
 from actors.messages import Technician
 from actors.places import MAIN, mirror
-from actors.ports import TopicAddress
 from bot.meaning import Desk, Lookups, Translation
 from bot.people import ANONYMOUS_ADMIN_ID
 from bot.translate import ticket_of_button, topic_of, translate
@@ -37,7 +37,7 @@ ALICE_TECHNICIAN = Technician(
 DESK = Desk(
     bot_id=UserId(BOT_ID),
     bot_username="desk_bot",
-    main_chat_id=ChatId(MAIN_GROUP),
+    main_chats=frozenset({ChatId(MAIN_GROUP)}),
     admin_ids=frozenset({UserId(601)}),
 )
 

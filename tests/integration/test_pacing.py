@@ -4,6 +4,7 @@ import itertools
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from math import inf
 
 import anyio
 import pytest
@@ -209,3 +210,24 @@ async def test_nothing_is_left_behind_for_ever(cluster: Cluster) -> None:
     keys = [key async for key in cluster.redis.scan_iter(f"pace:{{{cluster.bot_id}}}:*")]
     assert len(keys) >= 4
     assert [key for key in keys if await cluster.redis.ttl(key) < 0] == []
+
+
+async def test_what_is_left_of_each_groups_budget_is_known_to_all_nodes(cluster: Cluster) -> None:
+    one, other = (cluster.node(PaceOptions(group_per_min=20)) for _ in range(2))
+    assert await one.rooms([MAIN, OTHER]) == [20, 20]
+    for _ in range(3):
+        assert await one.ask(MAIN) is None
+    assert await other.rooms([OTHER, MAIN]) == [20, 17]
+    await one.pause(OTHER, 30)
+    assert await other.rooms([MAIN, OTHER]) == [17, 0]
+
+
+async def test_without_redis_a_node_says_what_it_knows_itself(nowhere: Cluster) -> None:
+    node = nowhere.node(PaceOptions(group_per_min=20))
+    assert await node.ask(MAIN) is None
+    assert await node.rooms([MAIN, OTHER]) == [19, 20]
+
+
+async def test_without_a_limit_there_is_always_room(nowhere: Cluster) -> None:
+    node = nowhere.node(PaceOptions(group_per_min=0))
+    assert await node.rooms([MAIN, OTHER]) == [inf, inf]

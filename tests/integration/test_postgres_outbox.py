@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from actors.books import TopicAddress
 from actors.decision import Decision
 from actors.effects import (
     AnswerPress,
@@ -34,7 +35,6 @@ from actors.ports import (
     Sent,
     Settlement,
     Superseded,
-    TopicAddress,
     TopicLost,
     Turn,
     Undeliverable,

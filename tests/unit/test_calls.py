@@ -1,5 +1,6 @@
 """Effects become exactly the calls that Telegram takes, and nothing that was said is lost."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ from actors.effects import (
     ShowCard,
     Text,
 )
-from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
+from actors.ids import ChatId, MessageId, TechnicianId, ThreadId, TicketId, UserId
 from actors.messages import Content, ContentKind, Json, Person
 from actors.places import CLIENT, MAIN, Place
 from actors.ports import Address, ClientCard, Made, OutboxRow
@@ -274,6 +275,26 @@ async def test_an_edit_changes_text_and_buttons_or_buttons_alone() -> None:
     assert both.reply_markup is not None
     cleared = await render(Edit(place=MAIN, tag=CARD_TAG), card=45)
     assert cleared == EditMessageReplyMarkup(chat_id=-1001, message_id=45, reply_markup=None)
+
+
+@pytest.mark.parametrize(
+    ("keyboard", "asks"),
+    [
+        (TRIAGE, True),
+        (replace(TRIAGE, technician_id=TechnicianId(1), generation=1), False),
+        (None, False),
+    ],
+)
+async def test_a_card_that_is_drawn_anew_asks_only_while_nobody_has_the_ticket(
+    keyboard: Keyboard | None, asks: bool
+) -> None:
+    call = await render(Edit(place=MAIN, tag=CARD_TAG, keyboard=keyboard, former=5), card=45)
+    assert isinstance(call, EditMessageText)
+    assert (call.chat_id, call.message_id) == (-1001, 45)
+    text = call.text or ""
+    assert "№5" in text
+    assert text.endswith("Кто займётся?") is asks
+    assert (call.reply_markup is None) is (keyboard is None)
 
 
 async def test_an_edit_of_nothing_is_no_call() -> None:

@@ -31,7 +31,7 @@ from actors.effects import (
 from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
 from actors.messages import FailureReason, Person
 from actors.places import CLIENT, MAIN, Place
-from actors.ports import Address, OutboxRow
+from actors.ports import Address, OutboxRow, Refusal
 from bot.failures import Verdict, classify
 from tests.fakes.bot_api import METHOD, copy, server_error, timed_out, too_many
 from tests.fakes.outbox import START
@@ -181,3 +181,27 @@ def test_a_pause_lasts_as_long_as_telegram_says() -> None:
 def test_a_topic_whose_number_could_not_be_read_is_not_written_to() -> None:
     error = ClientDecodeError("unknown form", ValueError(), {"ok": True, "result": {}})
     assert classify(error, row(OPEN)).verdict is Verdict.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("words", "effect", "refusal"),
+    [
+        ("Bad Request: TOPICS_TOO_MUCH", OPEN, Refusal.FULL),
+        ("Bad Request: the chat is not a forum", OPEN, Refusal.SHUT),
+        ("Forbidden: bot was kicked from the supergroup chat", OPEN, Refusal.SHUT),
+        ("Bad Request: the chat is not a forum", TO_GROUP, None),
+    ],
+)
+def test_a_group_that_makes_no_topic_says_whether_it_is_full(
+    words: str, effect: Effect, refusal: Refusal | None
+) -> None:
+    error: Exception = TelegramBadRequest(METHOD, words)
+    if words.startswith("Forbidden"):
+        error = TelegramForbiddenError(METHOD, words)
+    failure = classify(error, row(effect))
+    assert (failure.verdict, failure.refusal) == (CLOSED, refusal)
+
+
+def test_trouble_of_the_bot_itself_is_no_refusal_of_the_group() -> None:
+    failure = classify(TelegramUnauthorizedError(METHOD, "Unauthorized"), row(OPEN))
+    assert (failure.verdict, failure.refusal) == (CLOSED, None)

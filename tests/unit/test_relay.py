@@ -15,11 +15,12 @@ from aiogram.methods import (
 )
 from aiogram.types import InputMediaPhoto, MessageEntity, ReplyParameters
 
+from actors.books import Counterpart, LinkedMessage
 from actors.effects import Delete, EditCopy, Effect, Text
 from actors.ids import ChatId, MessageId, ThreadId, TicketId, UserId
 from actors.messages import Content, ContentKind, Person
 from actors.places import CLIENT, MAIN
-from actors.ports import Address, Counterpart, LinkedMessage, OutboxRow
+from actors.ports import Address, OutboxRow
 from bot.forms import BestForm, simpler_form
 from bot.relay import HoldsOthers, Relay
 from bot.texts import Texts

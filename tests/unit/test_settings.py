@@ -53,7 +53,7 @@ def loaded(**changes: str) -> Settings:
 def test_good_settings_become_values() -> None:
     settings = loaded()
     assert settings.bot_token.get_secret_value() == TOKEN
-    assert settings.main_group_id == -1001234567890
+    assert settings.main_group_id == (-1001234567890,)
     assert settings.tech_groups_mapping == (
         TechnicianGroup(name="alice", chat_id=ChatId(-1001234567891), user_id=UserId(7)),
         TechnicianGroup(name="bob", chat_id=ChatId(-1001234567892)),
@@ -74,12 +74,20 @@ def test_settings_cannot_be_changed_and_do_not_show_secrets() -> None:
     assert SECRET not in repr(settings)
 
 
+def test_there_may_be_several_main_groups() -> None:
+    groups = " [-1001234567890, -1001234567899] "
+    settings = load_settings({**GOOD, "MAIN_GROUP_ID": groups}, None)
+    assert settings.main_group_id == (-1001234567890, -1001234567899)
+    found = problems({"MAIN_GROUP_ID": groups, "TECH_GROUPS_MAPPING": '{"a": -1001234567899}'})
+    assert found["TECH_GROUPS_MAPPING"].problem == 'entry "a": is a main group itself'
+
+
 def test_a_program_may_pass_values_instead_of_text() -> None:
     group = TechnicianGroup(name="alice", chat_id=ChatId(-1001234567891))
     settings = Settings(
         telegram_api_url="http://127.0.0.1:8081",
         bot_token=SecretStr("42:demo"),
-        main_group_id=-1001234567890,
+        main_group_id=(ChatId(-1001234567890),),
         tech_groups_mapping=(group,),
         data_dir=Path("elsewhere"),
     )
@@ -155,7 +163,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ('{"": -1001234567891}', 'entry "": the name must have'),
         ('{"a": -1001234567891, "a": -1001234567892}', '"a" stands there twice'),
         ('{"a": -1001234567891, "b": -1001234567891}', 'entry "b": has the same group as "a"'),
-        ('{"a": -1001234567890}', 'entry "a": is the main group itself'),
+        ('{"a": -1001234567890}', 'entry "a": is a main group itself'),
     ],
 )
 def test_a_wrong_mapping_says_which_entry(mapping: str, says: str) -> None:
@@ -170,6 +178,11 @@ def test_a_wrong_mapping_says_which_entry(mapping: str, says: str) -> None:
         ("BOT_TOKEN", "123456789:tooshort", "does not look like a token"),
         ("MAIN_GROUP_ID", "-4123456789", "must begin with -100"),
         ("MAIN_GROUP_ID", "my-group", "must be a number"),
+        ("MAIN_GROUP_ID", "[]", "names no group"),
+        ("MAIN_GROUP_ID", "[-1001234567890,", "is no JSON list of ids"),
+        ("MAIN_GROUP_ID", '[-1001234567890, "x"]', "entry 2 must be a number"),
+        ("MAIN_GROUP_ID", "[-1001234567890, 5]", "entry 2 must be a group's id"),
+        ("MAIN_GROUP_ID", "[-1001234567890, -1001234567890]", "entry 2 stands there twice"),
         ("WEBHOOK_URL", "https://desk.example.org:8081", "port that Telegram does not"),
         ("WEBHOOK_URL", "desk.example.org", "must begin with http"),
         ("WEBHOOK_SECRET", "with spaces in it, long", "A-Z a-z 0-9"),
