@@ -25,6 +25,7 @@ from supervisor.committer import GroupCommitter
 from supervisor.directory import Directory
 from supervisor.gate import Gate
 from supervisor.lookout import Lookout
+from supervisor.observer import Observer, Unobserved
 from supervisor.options import RuntimeOptions
 from supervisor.recovery import Recovery
 from supervisor.reporter import Reporter
@@ -51,6 +52,7 @@ class Runtime:
         reporter: Reporter,
         jitter: Callable[[], float],
         mailroom: Mailroom | None = None,
+        observer: Observer | None = None,
         options: RuntimeOptions | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
@@ -62,7 +64,8 @@ class Runtime:
         self._reporter = reporter
         self._clock = clock
         self._directory = Directory(self._options)
-        self._committer = GroupCommitter(store, self._options, jitter)
+        self._observer = observer or Unobserved()
+        self._committer = GroupCommitter(store, self._options, jitter, self._observer)
         self._counters = Counters()
         # Unbounded, but an actor is in it at most once: the directory is the bound.
         self._ready, self._take = anyio.create_memory_object_stream[TicketActor](math.inf)
@@ -277,13 +280,14 @@ class Runtime:
         envelopes = await self._mail(actor, loaded)
         if not envelopes:
             return
-        outcome = fold(loaded, envelopes, self._decide, self._options, self._clock)
-        turn = (
-            self._recovery.failed(actor, loaded, outcome)
-            if isinstance(outcome, Failure)
-            else outcome
-        )
-        await self._commit(actor, turn)
+        with self._observer.turn(envelopes) as mail:
+            outcome = fold(loaded, mail, self._decide, self._options, self._clock)
+            turn = (
+                self._recovery.failed(actor, loaded, outcome)
+                if isinstance(outcome, Failure)
+                else outcome
+            )
+            await self._commit(actor, turn)
         if turn.dead:
             dead = actor.gave_up(self._clock(), self._options.dead_letter_window_s)
             if dead >= self._options.dead_letters_max:
@@ -294,6 +298,7 @@ class Runtime:
             loaded = await self._store.claim(actor.ticket_id)
             if loaded is None:
                 raise Fenced
+            self._observer.claimed(1)
             actor.loaded = loaded
             actor.mailbox.start_after(loaded.handled_seq)
         return actor.loaded
@@ -329,6 +334,7 @@ class Runtime:
         counters.turns += 1
         counters.messages_handled += len(turn.steps)
         counters.last_handled_at = self._clock()
+        self._observer.handled(turn)
         for envelope, decision in turn.steps:
             self._reporter.info(
                 "message_handled",
@@ -358,6 +364,7 @@ class Runtime:
 
     def _revived(self, tickets: Sequence[TicketId]) -> None:
         """Tickets that are this run's now: their state is read when they have mail."""
+        self._observer.claimed(len(tickets))
         self._directory.add_asleep(tickets)
         self._hints.look()
 
