@@ -98,5 +98,5 @@ class History(Shape):
     columns: dict[str, tuple[float | None, ...]]
     """``handled`` and ``sent`` (per second), ``updates`` (per second), ``open_tickets``,
     ``actors``, ``mail_waiting``, ``outbox_waiting``, ``outbox_oldest_s``, ``queue_wait_p95_s``,
-    ``turn_p95_s``, ``commit_p99_s``, ``too_many`` (per step), ``paused_s`` (per step), ``crashes`` (per step),
+    ``turn_p95_s``, ``commit_p99_s``, ``too_many``, ``paused_s`` and ``crashes`` (per step),
     ``dead_letters``, ``lag_max_s``, ``memory_bytes``, ``nodes``."""
