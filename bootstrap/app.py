@@ -32,6 +32,7 @@ from bot.webhook_setup import remove_webhook, set_webhook
 from supervisor.node import Node
 from supervisor.runtime import Runtime
 from web.app import WebOptions, create_app
+from web.metrics import add_metrics
 from web.server import serve
 from web.webhook import App, Webhook, WebhookOptions
 
@@ -103,6 +104,7 @@ async def started(
         bot = await reach_telegram(settings, stack)
         async with anyio.create_task_group() as group:
             built = await build(settings, engine, redis, bot)
+            stack.callback(built.metrics.close)
             running = await _start(settings, built, bot, group)
             gc.collect()
             gc.freeze()  # what lives as long as the program need not be looked at again
@@ -158,7 +160,9 @@ async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -
     if built.sheet is not None:
         await parts.start(group, "sheet", built.sheet.run)
     web_closing = anyio.Event()
-    app = create_app(built.status, _web_options(settings))
+    options = _web_options(settings)
+    app = create_app(built.status, options)
+    add_metrics(app, built.exposition, options.status_token)
     endpoint = Webhook(accepting(built.intake), cast("App", app), _webhook_options(settings))
     web, url = await parts.start_with_value(
         group, "web", partial(serve, endpoint, settings.http_bind, web_closing)

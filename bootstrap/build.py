@@ -26,8 +26,11 @@ from bootstrap.edges import (
     follow_group,
     watched_groups,
 )
+from bootstrap.metrics import Metrics
+from bootstrap.metrics_read import Exposition, Sources
+from bootstrap.observed import ObservedInbox, ObservedOutbox, observed_call
 from bootstrap.settings import Settings
-from bootstrap.status import LiveStatus
+from bootstrap.status import LiveStatus, program_version
 from bot.api import Api
 from bot.calls import Calls
 from bot.delivery import Delivery, PaceOptions
@@ -84,6 +87,8 @@ class Parts:
     poller: Poller | None
     sheet: SheetsDirectory | None
     status: LiveStatus
+    metrics: Metrics
+    exposition: Exposition
 
 
 class PresentRun:
@@ -107,7 +112,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     """Makes every part. The roster in Postgres is brought in line with the settings first."""
     me = await bot.me()
     main_chat_id = ChatId(settings.main_group_id)
-    tolerant = Tolerant()
+    tolerant, metrics = Tolerant(), Metrics()
     texts = Texts(settings.language)
     roster = await _roster(settings, engine, redis, tolerant)
     run = PresentRun(settings.node_name)
@@ -119,15 +124,14 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     api = Api(bot)
     mailroom = Deferred()
     sheet = _sheet(settings)
+    cards = None if sheet is None else CachedDirectory(sheet, redis, tolerant)
     delivery = Delivery(
-        outbox=outbox,
-        call=BestForm(api),
+        outbox=ObservedOutbox(outbox, metrics),
+        call=BestForm(observed_call(api, metrics)),
         calls=Calls(
             texts=texts,
             roster=roster,
-            directory=TelegramDirectory()
-            if sheet is None
-            else CachedDirectory(sheet, redis, tolerant),
+            directory=cards or TelegramDirectory(),
             tags=outbox,
             links=links,
         ),
@@ -146,6 +150,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         reporter=reporter,
         jitter=SystemRandom().random,
         mailroom=mailroom,
+        observer=metrics,
     )
     mailroom.target = Router(runtime, hints, lambda: run().owner)
     by_webhook = settings.webhook_url is not None
@@ -191,7 +196,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
             main_chat_id=main_chat_id,
             admin_ids=admin_ids,
         ),
-        inbox=PostgresInbox(engine, main_chat_id),
+        inbox=ObservedInbox(PostgresInbox(engine, main_chat_id), metrics),
         topics=PostgresTopicBook(engine),
         messages=links,
         roster=roster,
@@ -214,6 +219,20 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         queries=queries,
         redis=redis,
     )
+    caches = {"technicians": roster.asked} | ({} if cards is None else {"cards": cards.asked})
+    sources = Sources(
+        node=node,
+        runtime=runtime,
+        delivery=delivery,
+        intake=intake,
+        api=api,
+        engine=engine,
+        outbox=outbox,
+        queries=queries,
+        tolerant=tolerant,
+        caches=caches,
+        version=program_version(),
+    )
     return Parts(
         node=node,
         hints=hints,
@@ -225,6 +244,8 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         poller=poller,
         sheet=sheet,
         status=status,
+        metrics=metrics,
+        exposition=Exposition(metrics, sources),
     )
 
 
