@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from bootstrap.cli_backup import backup, restore
 from bootstrap.cli_operators import dead, tickets
 from bootstrap.cli_shared import (
     FAILED,
@@ -314,6 +315,8 @@ def chaos(*, faults: str, **options: Any) -> None:
         sys.exit(lab.main(families=families, **options))
 
 
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(tickets)
 main.add_command(dead)
 
