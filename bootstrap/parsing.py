@@ -214,6 +214,14 @@ def http_bind(text: str) -> str:
     return text
 
 
+def vault_path(text: str) -> str:
+    """The engine's name, then the secret's, as in ``secret/topicdesk``."""
+    plain = text.strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+", plain):
+        raise ValueError("must be the engine's name and the secret's, with a slash between")
+    return plain
+
+
 def node_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
         raise ValueError("must be 1 to 64 of the signs A-Z a-z 0-9 . _ -")

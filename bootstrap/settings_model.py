@@ -61,6 +61,16 @@ class StorageSettings(BaseSettings):
     redis_password: SecretStr | None = Field(default=None, examples=["a password"])
     redis_db: int = Field(default=0, ge=0)
 
+    vault_addr: Annotated[str | None, _text(parsing.http_url)] = Field(
+        default=None, examples=["https://vault.example.org:8200"]
+    )
+    vault_path: Annotated[str | None, _text(parsing.vault_path)] = Field(
+        default=None, examples=["secret/topicdesk"]
+    )
+    vault_role_id: str | None = Field(default=None, examples=["the role id of an AppRole"])
+    vault_secret_id: SecretStr | None = Field(default=None, examples=["its secret id"])
+    vault_token: SecretStr | None = Field(default=None, examples=["a token"])
+
     data_dir: Path = Path("data")
     node_name: Annotated[str, _text(parsing.node_name)] = Field(
         default_factory=_host_name, examples=["desk-1"]
