@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -41,6 +41,8 @@ class Metrics:
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        # A second series for each, of which nobody asks.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._clock = clock
         self._messages = Counter(

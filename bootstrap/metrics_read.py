@@ -25,7 +25,7 @@ from storage.tolerant import Tolerant
 from supervisor.node import Node, NodeState
 from supervisor.runtime import Runtime
 
-STORE_EVERY_S = 5.0
+STORE_EVERY_S = 10.0
 """Several scrapers within this time cost the database one look."""
 
 STORE_TIMEOUT_S = 2.0
@@ -123,6 +123,7 @@ class _StoreCollector(Collector):
             "How long the oldest unhandled message has waited.",
             counts.waiting_oldest_s,
         )
+        yield _gauge("quarantined", "Tickets that an operator must release.", counts.quarantined)
         yield _gauge("timers", "Timers that are armed.", counts.timers)
         yield _gauge(
             "dead_letters_kept", "Dead letters that wait to be judged.", counts.dead_letters

@@ -84,8 +84,10 @@ _COUNTS = text("""
             WHERE handled_at IS NULL AND ticket_id IS NOT NULL) AS waiting,
            (SELECT count(*) FROM inbox
             WHERE handled_at IS NULL AND ticket_id IS NULL) AS desk_waiting,
-           (SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM inbox
-            WHERE handled_at IS NULL) AS waiting_oldest_s,
+           (SELECT coalesce(extract(epoch FROM now() - min(i.received_at)), 0) FROM inbox i
+            LEFT JOIN tickets t ON t.id = i.ticket_id
+            WHERE i.handled_at IS NULL AND t.quarantined IS NULL) AS waiting_oldest_s,
+           (SELECT count(*) FROM tickets WHERE quarantined IS NOT NULL) AS quarantined,
            (SELECT count(*) FROM timers WHERE due_at IS NOT NULL) AS timers,
            (SELECT count(*) FROM dead_letters) AS dead_letters
 """)
@@ -155,7 +157,10 @@ class TicketDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCounts:
-    """What is in the store; ``waiting`` is tickets' mail, ``waiting_oldest_s`` of all mail."""
+    """What is in the store; ``waiting`` is tickets' mail, ``waiting_oldest_s`` of all mail.
+
+    Mail of tickets in quarantine waits for an operator, however long: it is not the oldest.
+    """
 
     clients: int
     tickets: int
@@ -163,6 +168,7 @@ class StoreCounts:
     waiting: int
     desk_waiting: int
     waiting_oldest_s: float
+    quarantined: int
     timers: int
     dead_letters: int
 
