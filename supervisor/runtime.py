@@ -30,6 +30,7 @@ from supervisor.options import RuntimeOptions
 from supervisor.recovery import Recovery
 from supervisor.reporter import Reporter
 from supervisor.stats import Counters, RuntimeStats
+from supervisor.troubled import Troubled, troubled
 from supervisor.turns import Decide, Failure, fold
 
 
@@ -70,6 +71,7 @@ class Runtime:
         # Unbounded, but an actor is in it at most once: the directory is the bound.
         self._ready, self._take = anyio.create_memory_object_stream[TicketActor](math.inf)
         self._draining = False
+        self._chill_at = clock()
         self._gate = Gate()
         self._recovery = Recovery(
             store=store,
@@ -183,9 +185,19 @@ class Runtime:
             timers_fired=counters.timers_fired,
             found_by_poll=counters.found_by_poll,
             window_messages=self._directory.window.messages,
-            mailbox_depth_max=max((len(a.mailbox) for a in self._directory), default=0),
+            mailbox_depth_max=self._directory.window.depth_max,
             last_handled_at=counters.last_handled_at,
+            owned=len(self._directory),
+            is_circuit_open=self._circuit.is_open(self._clock()),
         )
+
+    def troubled(self) -> Sequence[Troubled]:
+        """Actors that failed lately or stand still, the worst first, at most ``TROUBLED_MAX``."""
+        return troubled(self._directory, self._clock() - self._options.crash_window_s)
+
+    @property
+    def options(self) -> RuntimeOptions:
+        return self._options
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Revives this node's tickets and serves until cancelled or drained.
@@ -378,20 +390,10 @@ class Runtime:
                 self._counters.found_by_poll += 1
                 actor.mailbox.behind = True
                 self._wake(actor)
-        self._chill_idle()
+        if self._clock() >= self._chill_at:
+            self._chill_at = self._clock() + self._options.chill_interval_s
+            self._directory.chill_idle(self._clock() - self._options.idle_timeout_s)
 
     def _fired(self, envelopes: Sequence[Envelope]) -> None:
         self._counters.timers_fired += len(envelopes)
         self.offer(envelopes)
-
-    def _chill_idle(self) -> None:
-        """Lets go of states that nobody has needed for a while."""
-        before = self._clock() - self._options.idle_timeout_s
-        for actor in list(self._directory):
-            if actor.status is not ActorStatus.IDLE or actor.last_used >= before:
-                continue
-            if not actor.has_failed:
-                self._directory.put_to_sleep(actor)
-            elif actor.loaded is not None:
-                actor.chill()
-                actor.mailbox.behind = False
