@@ -27,7 +27,7 @@ from bot.delivery.batches import Batch, choose
 from bot.delivery.calling import Caller, NotOurs, PressRelease, SentMarks, backoff
 from bot.delivery.lanes import Lane, Lanes
 from bot.delivery.options import DeliveryOptions
-from bot.delivery.pace import Pacing
+from bot.delivery.pace import BudgetSight, Pacing
 from bot.delivery.priority import Priority
 from bot.delivery.shares import Shares
 from bot.delivery.stats import Counters, DeliveryStats, snapshot
@@ -128,6 +128,14 @@ class Delivery:
 
     def stats(self) -> DeliveryStats:
         return snapshot(self._counters, self._pace, lanes=len(self._lanes))
+
+    def budgets(self) -> Sequence[BudgetSight]:
+        """What Telegram lets this node send, the bot's own budget first."""
+        return self._pace.budgets()
+
+    @property
+    def in_flight_max(self) -> int:
+        return self._options.in_flight_max
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Delivers until cancelled or drained.
