@@ -41,7 +41,7 @@ paused-state = paused
 pause = Pause
 resume = Go on
 interval = How often the numbers are updated
-interval-every = every { $n } s
+interval-every = ↻ { $n } s
 what-is = What is “{ $name }”?
 cancel = Cancel
 foot = topicdesk { $version } · answered by { $node }
@@ -50,6 +50,7 @@ no-answer = the server did not answer
 
 # --- the verdict
 verdict-unknown = Not known yet
+cause-show = Show
 verdict-well = All is well
 verdict-degraded = It works, but something deserves a look
 verdict-down = Down: messages are not handled
@@ -141,6 +142,7 @@ chart-flow-hint = Handled and sent messages (left), and the outbox (right). Worr
 chart-times = Times, milliseconds
 chart-times-hint = Wait for a turn and turn (95 of 100 were faster), commit (99 of 100). Worry when they climb together: the database, or too few nodes.
 chart-empty = Nothing is recorded for this time yet: a point is added every minute.
+chart-time = Time
 series-handled = handled
 series-sent = sent
 series-outbox-waiting = to be sent
@@ -270,11 +272,12 @@ done-drain = { $node } was told to drain.
 
 # --- tickets
 search = Search
-search-tickets = Number, client or technician
+search-tickets = Number, client, or words of a message
 sort = Worst by
 sort-wait = wait
 sort-depth = mailbox depth
 sort-restarts = crashes
+sort-newest = newest first
 worst = Show
 by-status = Status
 by-state = Only those

@@ -41,7 +41,7 @@ paused-state = на паузе
 pause = Пауза
 resume = Дальше
 interval = Как часто обновлять числа
-interval-every = раз в { $n } с
+interval-every = ↻ { $n } с
 what-is = Что такое «{ $name }»?
 cancel = Отмена
 foot = topicdesk { $version } · отвечает { $node }
@@ -50,6 +50,7 @@ no-answer = сервер не ответил
 
 # --- приговор
 verdict-unknown = Пока неизвестно
+cause-show = Показать
 verdict-well = Всё в порядке
 verdict-degraded = Работает, но есть на что посмотреть
 verdict-down = Не работает: сообщения не обрабатываются
@@ -141,6 +142,7 @@ chart-flow-hint = Обработанные и отправленные сооб�
 chart-times = Времена, миллисекунды
 chart-times-hint = Ожидание хода и ход (95 из 100 быстрее), коммит (99 из 100). Растут вместе — дело в базе, или мало узлов.
 chart-empty = За это время ещё ничего не записано: точка добавляется раз в минуту.
+chart-time = Время
 series-handled = обработано
 series-sent = отправлено
 series-outbox-waiting = ждёт отправки
@@ -270,11 +272,12 @@ done-drain = Узлу { $node } сказано завершиться.
 
 # --- заявки
 search = Поиск
-search-tickets = Номер, клиент или техник
+search-tickets = Номер, клиент или слова сообщения
 sort = Худшие по
 sort-wait = ожиданию
 sort-depth = глубине ящика
 sort-restarts = сбоям
+sort-newest = новизне
 worst = Показать
 by-status = Статус
 by-state = Только

@@ -71,7 +71,7 @@ export class Chart {
         ...scales.map((scale, n) => ({ ...axis, scale, side: n ? 1 : 3, size: 48, grid: n ? { show: false } : axis.grid, values: (_, ticks) => ticks.map(decimal) })),
       ],
       series: [
-        { label: "", value: (_, at) => (at ? clock.format(at * 1000) : "") },
+        { label: t("chart-time"), value: (_, at) => (at ? clock.format(at * 1000) : "") },
         ...this.lines.map((line, n) => {
           const style = STYLES[n];
           return { label: line.text, scale: line.scale, stroke: colour(style.colour), width: style.width, dash: style.dash, points: { show: false }, value: (_, value) => decimal(value) };

@@ -47,7 +47,7 @@ async function all(name) {
   if (!values) return;
   const filter = read();
   const ticket = filter.get("ticket");
-  const body = { expected, query: filter.get("query") ?? "", ticket: ticket ? Number(ticket) : null, why: values.why ?? "" };
+  const body = { expected, query: filter.get("query") ?? "", ticket: ticket ? Number(ticket) : null, ...(drops && { why: values.why }) };
   const told = (done) => {
     if (done.kept.length) notice(t("done-kept", { why: done.kept.join("; ") }), true);
     return [t(`done-${name}-all`, { n: number(done.done) })];

@@ -15,6 +15,19 @@ const BUDGETS_SHOWN = 6;
 const STALE_S = 5;
 const IN_SECONDS = new Set(["outbox_late", "mail_late", "loop_lag"]);
 
+// Where a cause is to be looked into: the second click.
+const WHERE = {
+  quarantined: "/tickets?state=quarantined",
+  dead_letters: "/dead",
+  outbox_late: "/delivery",
+  undeliverable: "/delivery",
+  mail_late: "/tickets?sort=wait",
+  restarts: "/tickets?sort=restarts",
+  node_away: "/nodes",
+  node_paused: "/nodes",
+  loop_lag: "/nodes",
+};
+
 const warnIf = (is, grave = "warn") => (is ? grave : "quiet");
 
 function show(data) {
@@ -40,7 +53,7 @@ function banner(data) {
     $("#causes"),
     data.causes,
     (cause) => `${cause.code}-${cause.detail}`,
-    () => h("li", {}, h("strong"), h("span")),
+    ({ code }) => h("li", {}, h("strong"), h("span"), WHERE[code] && h("a", { href: WHERE[code], text: t("cause-show") })),
     (line, cause) => {
       const key = cause.code.replaceAll("_", "-");
       const detail = IN_SECONDS.has(cause.code) ? span(Number(cause.detail)) : cause.detail;
