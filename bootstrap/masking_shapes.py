@@ -43,8 +43,6 @@ WELL_KNOWN_HINTS: Final = (
     *("eyj", "akia", "ghp", "gho", "ghs", "github_", "glpat"),
     *("hvs", "hvb", "sk", "pk", "rk", "xox"),
 )
-    ["eyj", "akia", "ghp", "gho", "ghs", "github_", "glpat", "hvs", "hvb", "sk", "pk", "rk", "xox"]
-)
 USER_INFO: Final = r"(?P<before>\b[a-z][a-z0-9+.-]{0,20}://(?:[^\s:/@]{0,64}:)?)[^\s/]{1,256}@"
 """The password of an address, or its user where nothing else is: a key, mostly."""
 AUTHORIZATION: Final = r"(?i:(?P<scheme>\b(?:bearer|basic|bot)\s+))[\w.~+/=-]{12,}"
