@@ -151,6 +151,16 @@ def http_url(text: str) -> str:
 
 
 def webhook_url(text: str, *, official: bool) -> str:
+def sentry_dsn(text: str) -> str:
+    """An address of a project in Sentry: its key, the host, its number."""
+    url = _url(text, ("http", "https"))
+    if not url.hostname or not url.username:
+        raise ValueError("must be of the form https://key@host/number, as Sentry shows it")
+    if not url.path.rpartition("/")[2].isdecimal():
+        raise ValueError("must end with the number of the project")
+    return text
+
+
     """Telegram's own servers deliver by https to four ports; a local Bot API server anywhere."""
     url = urlsplit(http_url(text))
     if official and url.scheme != "https":
@@ -265,3 +275,5 @@ def _url_secrets(secret: str) -> list[str]:
     written = url.login.partition(":")[2]
     others = [value for name, value in parse_qsl(url.query) if name == redis_address.OPTION]
     return [written, url.password, *others]
+        if secret.startswith("http"):  # Sentry's: its key stands where a user would
+            parts.append(urlsplit(secret).username or "")

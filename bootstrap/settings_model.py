@@ -77,6 +77,12 @@ class StorageSettings(BaseSettings):
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _text(str.upper)] = "INFO"
     log_format: Annotated[Literal["auto", "json", "console"], _text(str.lower)] = "auto"
+    sentry_dsn: Annotated[SecretStr | None, _text(parsing.sentry_dsn)] = Field(
+        default=None, examples=["https://key@sentry.example.org/4"]
+    )
+    otel_exporter_otlp_endpoint: Annotated[str | None, _text(parsing.http_url)] = Field(
+        default=None, examples=["http://127.0.0.1:4318"]
+    )
 
     @classmethod
     def settings_customise_sources(
