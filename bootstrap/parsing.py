@@ -150,7 +150,6 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def webhook_url(text: str, *, official: bool) -> str:
 def sentry_dsn(text: str) -> str:
     """An address of a project in Sentry: its key, the host, its number."""
     url = _url(text, ("http", "https"))
@@ -161,6 +160,7 @@ def sentry_dsn(text: str) -> str:
     return text
 
 
+def webhook_url(text: str, *, official: bool) -> str:
     """Telegram's own servers deliver by https to four ports; a local Bot API server anywhere."""
     url = urlsplit(http_url(text))
     if official and url.scheme != "https":
@@ -256,6 +256,8 @@ def secret_parts(secret: str) -> tuple[str, ...]:
     parts = [secret]
     if "://" in secret:
         parts += _url_secrets(secret)
+        if secret.startswith("http"):  # Sentry's: its key stands where a user would
+            parts.append(urlsplit(secret).username or "")
     if re.fullmatch(r"\d+:\S+", secret):
         parts.append(secret.partition(":")[2])
     if secret.lstrip().startswith("{"):
@@ -275,5 +277,3 @@ def _url_secrets(secret: str) -> list[str]:
     written = url.login.partition(":")[2]
     others = [value for name, value in parse_qsl(url.query) if name == redis_address.OPTION]
     return [written, url.password, *others]
-        if secret.startswith("http"):  # Sentry's: its key stands where a user would
-            parts.append(urlsplit(secret).username or "")
