@@ -1,6 +1,7 @@
 """The program: in which order its parts start and stop."""
 
 import gc
+import json
 import os
 import secrets
 import signal
@@ -31,6 +32,8 @@ from bot.watch import GroupWatch
 from bot.webhook_setup import remove_webhook, set_webhook
 from supervisor.node import Node
 from supervisor.runtime import Runtime
+from web.access import Role as PageRole
+from web.access import User
 from web.app import WebOptions, create_app
 from web.metrics import add_metrics
 from web.server import serve
@@ -60,6 +63,8 @@ class Application:
     delivery: Delivery
     status: LiveStatus
     watch: GroupWatch
+    drain_asked: anyio.Event
+    """Set when an operator asks this node to give all away and to end."""
 
 
 async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
@@ -73,6 +78,7 @@ async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
         log.info("ready", url=application.url, mode=mode, pid=os.getpid())
         async with anyio.create_task_group() as group:
             await group.start(Watchdog().run)
+            group.start_soon(_until_drained, application.drain_asked, group.cancel_scope)
             if end_with_parent:
                 group.start_soon(_until_parent_ends, group.cancel_scope)
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -80,6 +86,12 @@ async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
                     log.info("stopping", signal=received.name)
                     group.cancel_scope.cancel()
                     break
+
+
+async def _until_drained(asked: anyio.Event, serving: anyio.CancelScope) -> None:
+    await asked.wait()
+    log.warning("stopping", reason="an operator asked for it")
+    serving.cancel()
 
 
 async def _until_parent_ends(serving: anyio.CancelScope) -> None:
@@ -116,6 +128,7 @@ async def started(
                 delivery=built.delivery,
                 status=built.status,
                 watch=built.watch,
+                drain_asked=built.drain_asked,
             )
             if stop_within_s is not None:
                 stack.callback(end_within(stop_within_s))
@@ -147,6 +160,7 @@ class _Running:
 async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -> _Running:
     node, hints = built.node, built.hints
     await parts.start(group, "node", node.run)
+    await parts.start(group, "pulse", built.pulse.run)
     await parts.start(group, "runtime", built.runtime.run)
     await parts.start(group, "delivery", built.delivery.run)
     await parts.start(group, "hints out", hints.send)
@@ -159,10 +173,11 @@ async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -
     ways_in.append(await parts.start(group, "watch", watch))
     if built.sheet is not None:
         await parts.start(group, "sheet", built.sheet.run)
+    await parts.start(group, "historian", built.historian.run)
     web_closing = anyio.Event()
     options = _web_options(settings)
-    app = create_app(built.status, options)
-    add_metrics(app, built.exposition, options.status_token)
+    app = create_app(built.status, built.hands, options)
+    add_metrics(app, built.exposition)
     endpoint = Webhook(accepting(built.intake), cast("App", app), _webhook_options(settings))
     web, url = await parts.start_with_value(
         group, "web", partial(serve, endpoint, settings.http_bind, web_closing)
@@ -185,7 +200,20 @@ def _web_options(settings: Settings) -> WebOptions:
     token = settings.status_token
     return WebOptions(
         status_token=None if token is None else token.get_secret_value(),
+        users=_users(settings),
+        secret=settings.bot_token.get_secret_value(),
         language=settings.language,
+    )
+
+
+def _users(settings: Settings) -> tuple[User, ...]:
+    """Those of ``STATUS_USERS``, which was checked when it was read."""
+    if settings.status_users is None:
+        return ()
+    users = json.loads(settings.status_users.get_secret_value())
+    return tuple(
+        User(name=name, role=PageRole(about["role"]), password=about["password"])
+        for name, about in users.items()
     )
 
 

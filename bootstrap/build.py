@@ -24,13 +24,20 @@ from bootstrap.edges import (
     PressAnswerer,
     delivery_options,
     follow_group,
+    group_names,
     watched_groups,
 )
+from bootstrap.hands import HandsParts, LiveHands
+from bootstrap.historian import CrashReporter, Historian
+from bootstrap.measures import Measures, Observers
 from bootstrap.metrics import Metrics
 from bootstrap.metrics_read import Exposition, Sources
 from bootstrap.observed import ObservedInbox, ObservedOutbox, observed_call
+from bootstrap.portrait import Portrait, Sitters
+from bootstrap.pulse import Pulse
 from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus, program_version
+from bootstrap.status import Sources as StatusSources
 from bot.api import Api
 from bot.calls import Calls
 from bot.delivery import Delivery, PaceOptions
@@ -58,6 +65,7 @@ from storage.pacing import Lesson, RedisBuckets
 from storage.queries import TicketQueries
 from storage.redis import AnyRedis
 from storage.sheets import SheetsDirectory, SheetsOptions, TelegramDirectory
+from storage.stats_shared import SharedStats
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tickets import PostgresTicketStore
 from storage.tolerant import Tolerant
@@ -87,6 +95,11 @@ class Parts:
     poller: Poller | None
     sheet: SheetsDirectory | None
     status: LiveStatus
+    hands: LiveHands
+    pulse: Pulse
+    historian: Historian
+    drain_asked: anyio.Event
+    """Set when an operator asks this node to give all away and to end."""
     metrics: Metrics
     exposition: Exposition
 
@@ -112,7 +125,8 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     """Makes every part. The roster in Postgres is brought in line with the settings first."""
     me = await bot.me()
     main_chat_id = ChatId(settings.main_group_id)
-    tolerant, metrics = Tolerant(), Metrics()
+    tolerant, metrics, measures = Tolerant(), Metrics(), Measures()
+    observers = Observers([metrics, measures], [metrics, measures])
     texts = Texts(settings.language)
     roster = await _roster(settings, engine, redis, tolerant)
     run = PresentRun(settings.node_name)
@@ -126,8 +140,8 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
     sheet = _sheet(settings)
     cards = None if sheet is None else CachedDirectory(sheet, redis, tolerant)
     delivery = Delivery(
-        outbox=ObservedOutbox(outbox, metrics),
-        call=BestForm(observed_call(api, metrics)),
+        outbox=ObservedOutbox(outbox, observers),
+        call=BestForm(observed_call(api, observers)),
         calls=Calls(
             texts=texts,
             roster=roster,
@@ -141,7 +155,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         mailroom=mailroom,
         options=delivery_options(settings),
     )
-    reporter = structlog.get_logger("supervisor")
+    reporter = CrashReporter(structlog.get_logger("supervisor"))
     runtime = Runtime(
         store=PostgresTicketStore(engine, run, main_chat_id),
         hints=delivery,
@@ -150,7 +164,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         reporter=reporter,
         jitter=SystemRandom().random,
         mailroom=mailroom,
-        observer=metrics,
+        observer=observers,
     )
     mailroom.target = Router(runtime, hints, lambda: run().owner)
     by_webhook = settings.webhook_url is not None
@@ -196,7 +210,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
             main_chat_id=main_chat_id,
             admin_ids=admin_ids,
         ),
-        inbox=ObservedInbox(PostgresInbox(engine, main_chat_id), metrics),
+        inbox=ObservedInbox(PostgresInbox(engine, main_chat_id), observers),
         topics=PostgresTopicBook(engine),
         messages=links,
         roster=roster,
@@ -207,17 +221,46 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         desk_hint=desk.hint,
     )
     poller = None if by_webhook else _poller(settings, intake)
-    status = LiveStatus(
+    pulse = Pulse(lambda: (runtime.stats().messages_handled, delivery.stats().sent))
+    chats = {int(chat): name for chat, name in group_names(settings).items()}
+    sitters = Sitters(
         node=node,
         runtime=runtime,
         delivery=delivery,
         intake=intake,
         poller=poller,
         api=api,
+        measures=measures,
+        bot_id=me.id,
+        bot_username=me.username or "",
+        chats=chats,
+        version=program_version(),
+    )
+    status = LiveStatus(
+        StatusSources(
+            portrait=Portrait(sitters, pulse),
+            engine=engine,
+            shared=SharedStats(redis, tolerant),
+            chats=chats,
+        ),
+        mode="webhook" if by_webhook else "polling",
+    )
+    drain_asked = anyio.Event()
+    historian = Historian(
+        status=status,
+        node=node,
         engine=engine,
-        outbox=outbox,
-        queries=queries,
-        redis=redis,
+        reporter=reporter,
+        drain=lambda _: drain_asked.set(),
+    )
+    hands = LiveHands(
+        HandsParts(
+            engine=engine,
+            redis=redis,
+            tolerant=tolerant,
+            own_run=lambda: run().owner,
+            look=runtime.look,
+        )
     )
     caches = {"technicians": roster.asked} | ({} if cards is None else {"cards": cards.asked})
     sources = Sources(
@@ -244,6 +287,10 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         poller=poller,
         sheet=sheet,
         status=status,
+        hands=hands,
+        pulse=pulse,
+        historian=historian,
+        drain_asked=drain_asked,
         metrics=metrics,
         exposition=Exposition(metrics, sources),
     )

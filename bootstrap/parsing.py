@@ -11,6 +11,7 @@ from storage import addresses, redis_address
 from storage.addresses import PORT_MAX
 from storage.postgres_address import postgres_address
 from storage.sheets_account import account_text
+from web.passwords import read_hash
 
 OFFICIAL_API: Final = "https://api.telegram.org"
 
@@ -179,6 +180,36 @@ def webhook_secret(text: str) -> str:
 def status_token(text: str) -> str:
     if not re.fullmatch(r"[!-~]{16,256}", text):
         raise ValueError("must be 16 to 256 visible ASCII signs, without spaces")
+    return text
+
+
+STATUS_ROLES: Final = frozenset({"viewer", "operator"})
+
+STATUS_NAMES_TAKEN: Final = frozenset({"operator", "local"})
+"""In the log these are whoever knows STATUS_TOKEN, and whoever sits at the machine."""
+
+STATUS_USERS_MAX: Final = 100
+
+
+def status_users(text: str) -> str:
+    """The JSON as it is: names, roles and hashes are in order."""
+    try:
+        users = json.loads(text)
+    except ValueError:
+        raise ValueError("must be JSON: names with role and password") from None
+    if not isinstance(users, dict) or not 0 < len(users) <= STATUS_USERS_MAX:
+        raise ValueError("must be a JSON object of 1 to 100 names with role and password")
+    for name, about in users.items():
+        if not re.fullmatch(r"[\w.@-]{1,64}", name) or name in STATUS_NAMES_TAKEN:
+            raise ValueError("has a name that is taken or is not of 1-64 letters, digits, . @ _ -")
+        if not isinstance(about, dict) or set(about) != {"role", "password"}:
+            raise ValueError(f'entry "{name}": needs role and password, and nothing else')
+        if about["role"] not in STATUS_ROLES:
+            raise ValueError(f'entry "{name}": role must be viewer or operator')
+        try:
+            read_hash(str(about["password"]))
+        except ValueError as error:
+            raise ValueError(f'entry "{name}": password {error}') from None
     return text
 
 

@@ -188,6 +188,12 @@ class Settings(StorageSettings):
     status_token: Annotated[SecretStr | None, _text(parsing.status_token)] = Field(
         default=None, examples=["the output of: openssl rand -hex 32"]
     )
+    status_users: Annotated[SecretStr | None, _text(parsing.status_users)] = Field(
+        default=None,
+        examples=[
+            '{"olga": {"role": "operator", "password": "the output of: topicdesk password"}}'
+        ],
+    )
     language: Annotated[Language, _text(str.lower)] = "ru"
 
     pace_bot_per_s: float = Field(default=30.0, ge=0, allow_inf_nan=False)

@@ -2,24 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from quart import Response
 
+from web.access import Role
 from web.shapes import Overview
 from web.texts import Words
 
 type Handler = Callable[..., Awaitable[Response]]
-
-
-class UserRole(StrEnum):
-    """What somebody may do."""
-
-    VIEWER = "viewer"
-    """Look at everything."""
-    OPERATOR = "operator"
-    """Look, and act."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +18,7 @@ class Visitor:
     """Who asks. ``name`` stands in the log of what they do."""
 
     name: str
-    role: UserRole
+    role: Role
     csrf: str
     """For ``<meta name="csrf-token">`` and the header ``X-CSRF-Token`` of every action."""
     can_sign_out: bool
@@ -35,7 +26,7 @@ class Visitor:
 
     @property
     def may_act(self) -> bool:
-        return self.role is UserRole.OPERATOR
+        return self.role is Role.OPERATOR
 
 
 class Site(Protocol):

@@ -5,7 +5,7 @@ Units stand at the end of a name: ``_s`` seconds, ``_at`` a moment (ISO 8601 wit
 ``Overview`` they are sums over the nodes that answered. ``None`` means *not known now*, never zero.
 """
 
-from web.shapes.actions import Done, DoneMany, Many, Move, Reason
+from web.shapes.actions import Done, DoneMany
 from web.shapes.base import Cause, Health, Level, Problem, Quantiles, Services, Shape, Used
 from web.shapes.overview import (
     ChatBudget,
@@ -20,6 +20,16 @@ from web.shapes.overview import (
     Timings,
     Traffic,
     Webhook,
+)
+from web.shapes.queries import (
+    DeadFilter,
+    HistoryQuery,
+    ManyDropped,
+    ManyRetried,
+    Move,
+    Reason,
+    StreamQuery,
+    TicketFilter,
 )
 from web.shapes.rest import BotShape, DeliveryShape, History, LaneLine, Tree, TreeNode
 from web.shapes.tickets import (
@@ -42,6 +52,7 @@ __all__ = [
     "Cause",
     "ChatBudget",
     "Crash",
+    "DeadFilter",
     "DeadLetter",
     "DeadLetters",
     "DeliveryShape",
@@ -49,12 +60,14 @@ __all__ = [
     "DoneMany",
     "Health",
     "History",
+    "HistoryQuery",
     "LaneLine",
     "Level",
     "LogLine",
     "Loop",
     "Mailboxes",
-    "Many",
+    "ManyDropped",
+    "ManyRetried",
     "MessageStep",
     "Move",
     "NodeShape",
@@ -70,7 +83,9 @@ __all__ = [
     "SentStep",
     "Services",
     "Shape",
+    "StreamQuery",
     "TicketDetail",
+    "TicketFilter",
     "TicketLine",
     "Tickets",
     "Timer",

@@ -26,31 +26,3 @@ class DoneMany(Shape):
     done: int
     kept: tuple[str, ...]
     """Why some were left as they were."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason(Shape):
-    """Body of ``quarantine`` and ``drop``."""
-
-    why: str
-    """1-500 characters; goes into the log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move(Shape):
-    """Body of ``move``."""
-
-    node: str | None = None
-    """Name of a node that is up; ``None``: the idlest of the others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Many(Shape):
-    """Body of ``/api/dead/retry`` and ``/api/dead/drop``: all that match the list's filter."""
-
-    expected: int
-    """The list's ``total``; when it is another by now, nothing is done (409, ``changed``)."""
-    ticket: int | None = None
-    query: str = ""
-    why: str = ""
-    """For ``drop``: 1-500 characters."""
