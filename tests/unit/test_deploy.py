@@ -7,10 +7,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from bootstrap.app import STOP_S
+from bootstrap.cli import main
 from bootstrap.settings import Settings, is_secret, load_settings
 from web.webhook import WebhookOptions
 
@@ -275,6 +277,36 @@ def test_prometheus_asks_every_node_and_what_is_mounted_is_there(services: dict[
                 assert (ROOT / source).exists(), source
 
 
+def anchors_of(name: str) -> set[str]:
+    """The headings of a document, as GitHub makes links of them."""
+    headings = re.findall(r"^#+ (.+)$", read(name), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", ["operations.md", "security.md", "scaling.md"])
+def test_every_link_of_a_document_leads_somewhere_and_the_readmes_lead_there(name: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", read(f"docs/{name}")):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        assert (ROOT / "docs" / (file or name)).exists(), target
+        assert not anchor or anchor in anchors_of(f"docs/{file or name}"), target
+    for readme in ("README.md", "README.ru.md"):
+        assert f"(docs/{name}" in read(readme)
+
+
+def test_the_documents_name_only_settings_commands_and_options_that_there_are() -> None:
+    text = "".join(read(f"docs/{name}.md") for name in ("operations", "security", "scaling"))
+    for words in re.findall(r"`topicdesk ([a-z]+(?: [a-z]+)?)", text):
+        command: click.Command = main
+        for word in words.split():
+            if isinstance(command, click.Group):
+                command = command.commands[word]
+    prefixes = "BOT|MAIN|TECH|ADMIN|WEBHOOK|STATUS|TELEGRAM|HTTP|DATA|POSTGRES|REDIS|SHEETS|NODE"
+    for name in re.findall(rf"`((?:{prefixes})_[A-Z_]+)`", text):
+        assert name in NAMES, name
+
+
 def test_every_alert_has_a_section_in_the_runbook() -> None:
     rules = yaml.safe_load(read("deploy/prometheus/rules.yml"))
     wanted = [
@@ -284,8 +316,7 @@ def test_every_alert_has_a_section_in_the_runbook() -> None:
         if "alert" in rule
     ]
     assert wanted
-    headings = re.findall(r"^#+ (.+)$", read("docs/operations.md"), re.MULTILINE)
-    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    anchors = anchors_of("docs/operations.md")
     for runbook in wanted:
         file, _, anchor = runbook.partition("#")
         assert file == "docs/operations.md"
