@@ -40,7 +40,7 @@ COMPILE := uv pip compile --universal --python-version 3.13 --generate-hashes --
 lock: ## Compile the locks from pyproject.toml anew (needs uv)
 	@uv --version >/dev/null 2>&1 || { echo "topicdesk: uv is needed to compile the locks; install uv." >&2; exit 1; }
 	$(COMPILE) --all-extras --group dev -o requirements.lock pyproject.toml
-	$(COMPILE) --extra sheets --group build -c requirements.lock -o deploy/requirements.lock pyproject.toml
+	$(COMPILE) --extra sheets --extra vault --extra sentry --extra otel --group build -c requirements.lock -o deploy/requirements.lock pyproject.toml
 
 clean: ## Remove .venv and caches; data/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

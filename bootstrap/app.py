@@ -1,6 +1,7 @@
 """The program: in which order its parts start and stop."""
 
 import gc
+import json
 import os
 import secrets
 import signal
@@ -32,7 +33,10 @@ from bot.watch import GroupWatch
 from bot.webhook_setup import remove_webhook, set_webhook
 from supervisor.node import Node
 from supervisor.runtime import Runtime
+from web.access import Role as PageRole
+from web.access import User
 from web.app import WebOptions, create_app
+from web.metrics import add_metrics
 from web.server import serve
 from web.webhook import App, Webhook, WebhookOptions
 
@@ -61,6 +65,8 @@ class Application:
     status: LiveStatus
     watch: GroupWatch
     helpers: HelperWatch | None
+    drain_asked: anyio.Event
+    """Set when an operator asks this node to give all away and to end."""
 
 
 async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
@@ -74,6 +80,7 @@ async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
         log.info("ready", url=application.url, mode=mode, pid=os.getpid())
         async with anyio.create_task_group() as group:
             await group.start(Watchdog().run)
+            group.start_soon(_until_drained, application.drain_asked, group.cancel_scope)
             if end_with_parent:
                 group.start_soon(_until_parent_ends, group.cancel_scope)
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -81,6 +88,12 @@ async def run(settings: Settings, *, end_with_parent: bool = False) -> None:
                     log.info("stopping", signal=received.name)
                     group.cancel_scope.cancel()
                     break
+
+
+async def _until_drained(asked: anyio.Event, serving: anyio.CancelScope) -> None:
+    await asked.wait()
+    log.warning("stopping", reason="an operator asked for it")
+    serving.cancel()
 
 
 async def _until_parent_ends(serving: anyio.CancelScope) -> None:
@@ -105,6 +118,7 @@ async def started(
         bot = await reach_telegram(settings, stack)
         async with anyio.create_task_group() as group:
             built = await build(settings, engine, redis, bot, helper_bots(settings, stack))
+            stack.callback(built.metrics.close)
             running = await _start(settings, built, bot, group)
             gc.collect()
             gc.freeze()  # what lives as long as the program need not be looked at again
@@ -117,6 +131,7 @@ async def started(
                 status=built.status,
                 watch=built.watch,
                 helpers=built.helpers,
+                drain_asked=built.drain_asked,
             )
             if stop_within_s is not None:
                 stack.callback(end_within(stop_within_s))
@@ -148,6 +163,7 @@ class _Running:
 async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -> _Running:
     node, hints = built.node, built.hints
     await parts.start(group, "node", node.run)
+    await parts.start(group, "pulse", built.pulse.run)
     await parts.start(group, "runtime", built.runtime.run)
     if built.helpers is not None:
         await parts.start(group, "helpers", built.helpers.run)
@@ -165,8 +181,11 @@ async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -
         ways_in.append(await parts.start(group, "notices of helpers", tell))
     if built.sheet is not None:
         await parts.start(group, "sheet", built.sheet.run)
+    await parts.start(group, "historian", built.historian.run)
     web_closing = anyio.Event()
-    app = create_app(built.status, _web_options(settings))
+    options = _web_options(settings)
+    app = create_app(built.status, built.hands, options)
+    add_metrics(app, built.exposition)
     endpoint = Webhook(accepting(built.intake), cast("App", app), _webhook_options(settings))
     web, url = await parts.start_with_value(
         group, "web", partial(serve, endpoint, settings.http_bind, web_closing)
@@ -189,7 +208,20 @@ def _web_options(settings: Settings) -> WebOptions:
     token = settings.status_token
     return WebOptions(
         status_token=None if token is None else token.get_secret_value(),
+        users=_users(settings),
+        secret=settings.bot_token.get_secret_value(),
         language=settings.language,
+    )
+
+
+def _users(settings: Settings) -> tuple[User, ...]:
+    """Those of ``STATUS_USERS``, which was checked when it was read."""
+    if settings.status_users is None:
+        return ()
+    users = json.loads(settings.status_users.get_secret_value())
+    return tuple(
+        User(name=name, role=PageRole(about["role"]), password=about["password"])
+        for name, about in users.items()
     )
 
 

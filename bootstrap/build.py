@@ -24,10 +24,20 @@ from bootstrap.edges import (
     PressAnswerer,
     delivery_options,
     follow_group,
+    group_names,
     watched_groups,
 )
+from bootstrap.hands import HandsParts, LiveHands
+from bootstrap.historian import CrashReporter, Historian
+from bootstrap.measures import Measures, Observers
+from bootstrap.metrics import Metrics
+from bootstrap.metrics_read import Exposition, Sources
+from bootstrap.observed import ObservedInbox, ObservedOutbox, observed_call
+from bootstrap.portrait import Portrait, Sitters
+from bootstrap.pulse import Pulse
 from bootstrap.settings import Settings
-from bootstrap.status import LiveStatus
+from bootstrap.status import LiveStatus, program_version
+from bootstrap.status import Sources as StatusSources
 from bot.api import Api
 from bot.calls import Calls
 from bot.delivery import Delivery, PaceOptions
@@ -58,6 +68,7 @@ from storage.pacing import Lesson, RedisBuckets
 from storage.queries import TicketQueries
 from storage.redis import AnyRedis
 from storage.sheets import SheetsDirectory, SheetsOptions, TelegramDirectory
+from storage.stats_shared import SharedStats
 from storage.technicians import TechnicianSpec, TechnicianTable
 from storage.tickets import PostgresTicketStore
 from storage.tolerant import Tolerant
@@ -91,6 +102,13 @@ class Parts:
     poller: Poller | None
     sheet: SheetsDirectory | None
     status: LiveStatus
+    hands: LiveHands
+    pulse: Pulse
+    historian: Historian
+    drain_asked: anyio.Event
+    """Set when an operator asks this node to give all away and to end."""
+    metrics: Metrics
+    exposition: Exposition
 
 
 class PresentRun:
@@ -119,7 +137,8 @@ async def build(
 ) -> Parts:
     """Makes every part. The roster in Postgres is brought in line with the settings first."""
     me = await bot.me()
-    tolerant = Tolerant()
+    tolerant, metrics, measures = Tolerant(), Metrics(), Measures()
+    observers = Observers([metrics, measures], [metrics, measures])
     pace = _pace(settings, redis, tolerant, me.id, lambda: 1 / node.peers)
     groups = MainGroups(engine, settings.main_group_id, pace.rooms)
     await groups.load()
@@ -135,26 +154,29 @@ async def build(
     api = Api(bot)
     mailroom = Deferred()
     sheet = _sheet(settings)
+    cards = None if sheet is None else CachedDirectory(sheet, redis, tolerant)
 
     def pace_of(bot_id: int) -> SharedPace:
         return _pace(settings, redis, tolerant, bot_id, lambda: 1 / node.peers)
 
     delivery = Delivery(
-        outbox=outbox,
-        call=BestForm(api),
+        outbox=ObservedOutbox(outbox, observers),
+        call=BestForm(observed_call(api, observers)),
         calls=Calls(
             texts=texts,
             roster=roster,
-            directory=TelegramDirectory()
-            if sheet is None
-            else CachedDirectory(sheet, redis, tolerant),
+            directory=cards or TelegramDirectory(),
             tags=outbox,
             links=links,
         ),
         pace=pace,
         bot_id=UserId(me.id),
         helpers=[
-            Sender(bot_id=UserId(other.id), call=BestForm(Api(other)), pace=pace_of(other.id))
+            Sender(
+                bot_id=UserId(other.id),
+                call=BestForm(observed_call(Api(other), observers)),
+                pace=pace_of(other.id),
+            )
             for other in helper_bots
         ],
         marks=RedisMarks(redis, tolerant),
@@ -162,7 +184,7 @@ async def build(
         mailroom=mailroom,
         options=delivery_options(settings),
     )
-    reporter = structlog.get_logger("supervisor")
+    reporter = CrashReporter(structlog.get_logger("supervisor"))
     runtime = Runtime(
         store=PostgresTicketStore(engine, run, groups),
         hints=delivery,
@@ -171,6 +193,7 @@ async def build(
         reporter=reporter,
         jitter=SystemRandom().random,
         mailroom=mailroom,
+        observer=observers,
     )
     mailroom.target = Router(runtime, hints, lambda: run().owner)
     by_webhook = settings.webhook_url is not None
@@ -224,7 +247,7 @@ async def build(
             main_chats=groups,
             admin_ids=admin_ids,
         ),
-        inbox=PostgresInbox(engine, groups),
+        inbox=ObservedInbox(PostgresInbox(engine, groups), observers),
         topics=PostgresTopicBook(engine),
         messages=links,
         roster=roster,
@@ -235,17 +258,60 @@ async def build(
         desk_hint=desk.hint,
     )
     poller = None if by_webhook else _poller(settings, intake)
-    status = LiveStatus(
+    pulse = Pulse(lambda: (runtime.stats().messages_handled, delivery.stats().sent))
+    chats = {int(chat): name for chat, name in group_names(settings).items()}
+    sitters = Sitters(
         node=node,
         runtime=runtime,
         delivery=delivery,
         intake=intake,
         poller=poller,
         api=api,
+        measures=measures,
+        bot_id=me.id,
+        bot_username=me.username or "",
+        chats=chats,
+        version=program_version(),
+    )
+    status = LiveStatus(
+        StatusSources(
+            portrait=Portrait(sitters, pulse),
+            engine=engine,
+            shared=SharedStats(redis, tolerant),
+            chats=chats,
+        ),
+        mode="webhook" if by_webhook else "polling",
+    )
+    drain_asked = anyio.Event()
+    historian = Historian(
+        status=status,
+        node=node,
+        engine=engine,
+        reporter=reporter,
+        drain=lambda _: drain_asked.set(),
+    )
+    hands = LiveHands(
+        HandsParts(
+            engine=engine,
+            redis=redis,
+            tolerant=tolerant,
+            own_run=lambda: run().owner,
+            look=runtime.look,
+        )
+    )
+    caches = {"technicians": roster.asked} | ({} if cards is None else {"cards": cards.asked})
+    sources = Sources(
+        node=node,
+        runtime=runtime,
+        delivery=delivery,
+        intake=intake,
+        api=api,
         engine=engine,
         outbox=outbox,
         queries=queries,
-        redis=redis,
+        tolerant=tolerant,
+        caches=caches,
+        version=program_version(),
     )
     return Parts(
         node=node,
@@ -259,6 +325,12 @@ async def build(
         poller=poller,
         sheet=sheet,
         status=status,
+        hands=hands,
+        pulse=pulse,
+        historian=historian,
+        drain_asked=drain_asked,
+        metrics=metrics,
+        exposition=Exposition(metrics, sources),
     )
 
 

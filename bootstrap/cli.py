@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from bootstrap.cli_backup import backup, restore
 from bootstrap.cli_operators import dead, tickets
 from bootstrap.cli_shared import (
     FAILED,
@@ -348,6 +349,8 @@ def simulate(**options: Any) -> None:
         sys.exit(lab.main(**options))
 
 
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(tickets)
 main.add_command(dead)
 

@@ -1,10 +1,12 @@
 """What the commands share: settings, logs, and how that which goes wrong is told."""
 
+import atexit
 import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -52,14 +54,41 @@ def configure_logs(settings: StorageSettings, env_file: Path) -> None:
 
     from bootstrap.logs import configure_logging  # noqa: PLC0415
 
+    with told():
+        tell = _sentry(settings)
     configure_logging(
         level=settings.log_level,
         style=settings.log_format,
         node=settings.node_name,
         secrets=settings.secrets(),
+        tell=tell,
     )
     for name, meant in doubtful_names(os.environ, env_file):
         structlog.get_logger("topicdesk").warning("setting_unknown", name=name, meant=meant)
+
+
+def _sentry(settings: StorageSettings) -> Any:
+    """What tells Sentry, if it is to be told; the end of the program waits a little for it."""
+    if settings.sentry_dsn is None:
+        return None
+    from bootstrap.masking import Mask  # noqa: PLC0415
+    from bootstrap.sentry import start_sentry  # noqa: PLC0415
+
+    telling = start_sentry(
+        settings.sentry_dsn.get_secret_value(),
+        node=settings.node_name,
+        release=_version(),
+        mask=Mask(settings.secrets()),
+    )
+    atexit.register(telling.close)
+    return telling
+
+
+def _version() -> str:
+    try:
+        return version("topicdesk")
+    except PackageNotFoundError:  # a checkout that was not installed
+        return "development"
 
 
 def silence_logs() -> None:

@@ -65,6 +65,15 @@ def watched_groups(settings: Settings) -> dict[ChatId, str]:
     return groups
 
 
+def group_names(settings: Settings) -> dict[ChatId, str]:
+    """The groups as the status page calls them: the staff's is ``main``, further ones numbered."""
+    first, *others = settings.main_group_id
+    groups = {first: "main"} | {other: f"main {n}" for n, other in enumerate(others, start=2)}
+    for group in settings.tech_groups_mapping:
+        groups.setdefault(ChatId(group.chat_id), group.name)
+    return groups
+
+
 async def follow_group(engine: AsyncEngine, roster: CachedRoster, old: ChatId, new: ChatId) -> None:
     """A group has another id: everything on record goes there from now on."""
     moved = await move_chat(engine, old, new)

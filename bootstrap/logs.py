@@ -36,10 +36,12 @@ def configure_logging(
     node: str,
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
+    tell: Processor | None = None,
 ) -> None:
     """Sends structlog's and the standard library's lines to ``stream`` (standard error).
 
     May be called again; the last call counts. ``auto`` is ``console`` on a terminal, else JSON.
+    ``tell`` sees each line as well, unmasked and with its exception.
     """
     stream = stream or sys.stderr
     console = style == "console" or (style == "auto" and stream.isatty())
@@ -47,6 +49,7 @@ def configure_logging(
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if tell is None else [tell]),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         _Fields(node=node, keep_empty=not console),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import quote
 
-HIDDEN: Final = "***"
+from bootstrap.masking_shapes import HIDDEN, PEOPLE, SECRETS
 
 KNOWN_LENGTH_MIN: Final = 4
 """A secret shorter than this would blank out half of every line."""
@@ -19,17 +19,25 @@ SECRET_KEYS: Final = re.compile(
 )
 
 
-TELEGRAM_KEY: Final = r"\d{5,}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"
-TELEGRAM_PATH: Final = r"(?<=/bot)\d+(?::|%3A)[^/\s\"'<>]+"
-"""A token in the address of a Bot API call, whatever its shape."""
-EMAIL: Final = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-PHONE: Final = r"\+\d[\d\s().-]{5,18}\d"
-PHONE_RUSSIAN: Final = r"(?<![\w.+-])[78][\s(-]{0,3}9\d\d[\s)-]{0,3}\d{3}[\s-]?\d\d[\s-]?\d\d(?!\w)"
-"""Numbers without a plus, but not ids of chats and users: those have another length or a minus."""
+PERSON_KEYS: Final = re.compile(
+    r"(?i)^(?:(?:client|author|user|sender)_?)?(?:full_?name|first_?name|last_?name|username|"
+    r"phone(?:_?number)?|e_?mail|address|vcard|card_?number|caption|text|words)$|^(?:client|author|user|sender|person|from|by)_?name$"
+)
+"""Fields that hold what a person is called, or wrote."""
+
+
+SHAPES: Final = (*SECRETS, *PEOPLE)
+
+PLAIN: Final = re.compile(
+    r"[A-Za-z_]{1,40}(?:[-.][A-Za-z_]{1,20}){0,3}(?:-?\d{1,4})?(?::[\w-]{1,20}){0,3}"
+    r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
+"""Most of what is logged are names, kinds, keys of rows and times: they look like nothing else."""
 
 
 class Mask:
-    """A structlog processor: hides known secrets, bot tokens, e-mail addresses and phone numbers.
+    """A structlog processor: hides secrets and people's data, known by field or by shape.
 
     Runs after exceptions are formatted and before rendering. What is no plain data becomes its
     ``repr``, so that nothing is rendered unseen.
@@ -41,8 +49,7 @@ class Mask:
             if len(secret) >= KNOWN_LENGTH_MIN:
                 known |= {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
         words = [re.escape(secret) for secret in sorted(known, key=len, reverse=True)]
-        shapes = [TELEGRAM_KEY, TELEGRAM_PATH, EMAIL, PHONE, PHONE_RUSSIAN]
-        self._pattern = re.compile("|".join([*words, *shapes]))
+        self._known = re.compile("|".join(words)) if words else None
 
     def __call__(
         self, logger: object, method: str, event: MutableMapping[str, Any]
@@ -53,7 +60,15 @@ class Mask:
         return event
 
     def text(self, text: str) -> str:
-        return self._pattern.sub(HIDDEN, text)
+        if self._known is not None:
+            text = self._known.sub(HIDDEN, text)
+        if PLAIN.fullmatch(text):
+            return text
+        small = text.lower()
+        for shape in SHAPES:
+            if any(hint in small for hint in shape.hints):
+                text = shape.pattern.sub(shape.instead, text)
+        return text
 
     def value(self, value: object, key: str, depth: int) -> object:
         """The value without what must not be seen; containers keep their kind."""
@@ -63,15 +78,22 @@ class Mask:
             return HIDDEN
         if isinstance(value, int):
             return int(value)
+        if PERSON_KEYS.search(key):
+            return HIDDEN if value else value
         if isinstance(value, str):
             return self.text(str(value))
         if depth >= DEPTH_MAX:
             return "…"
         if isinstance(value, Mapping):
             return {
-                self.text(str(name)): self.value(inner, str(name), depth + 1)
+                self.text(str(name)): self.value(inner, _inner(key, str(name)), depth + 1)
                 for name, inner in value.items()
             }
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(inner, "", depth + 1) for inner in value]
         return self.text(repr(value))
+
+
+def _inner(outer: str, key: str) -> str:
+    """The name of somebody is known by whose it is: ``client: {name: …}``."""
+    return f"{outer}_name" if key == "name" and outer else key

@@ -11,6 +11,7 @@ from storage import addresses, redis_address
 from storage.addresses import PORT_MAX
 from storage.postgres_address import postgres_address
 from storage.sheets_account import account_text
+from web.passwords import read_hash
 
 OFFICIAL_API: Final = "https://api.telegram.org"
 
@@ -206,6 +207,16 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def sentry_dsn(text: str) -> str:
+    """An address of a project in Sentry: its key, the host, its number."""
+    url = _url(text, ("http", "https"))
+    if not url.hostname or not url.username:
+        raise ValueError("must be of the form https://key@host/number, as Sentry shows it")
+    if not url.path.rpartition("/")[2].isdecimal():
+        raise ValueError("must end with the number of the project")
+    return text
+
+
 def webhook_url(text: str, *, official: bool) -> str:
     """Telegram's own servers deliver by https to four ports; a local Bot API server anywhere."""
     url = urlsplit(http_url(text))
@@ -225,6 +236,36 @@ def webhook_secret(text: str) -> str:
 def status_token(text: str) -> str:
     if not re.fullmatch(r"[!-~]{16,256}", text):
         raise ValueError("must be 16 to 256 visible ASCII signs, without spaces")
+    return text
+
+
+STATUS_ROLES: Final = frozenset({"viewer", "operator"})
+
+STATUS_NAMES_TAKEN: Final = frozenset({"operator", "local"})
+"""In the log these are whoever knows STATUS_TOKEN, and whoever sits at the machine."""
+
+STATUS_USERS_MAX: Final = 100
+
+
+def status_users(text: str) -> str:
+    """The JSON as it is: names, roles and hashes are in order."""
+    try:
+        users = json.loads(text)
+    except ValueError:
+        raise ValueError("must be JSON: names with role and password") from None
+    if not isinstance(users, dict) or not 0 < len(users) <= STATUS_USERS_MAX:
+        raise ValueError("must be a JSON object of 1 to 100 names with role and password")
+    for name, about in users.items():
+        if not re.fullmatch(r"[\w.@-]{1,64}", name) or name in STATUS_NAMES_TAKEN:
+            raise ValueError("has a name that is taken or is not of 1-64 letters, digits, . @ _ -")
+        if not isinstance(about, dict) or set(about) != {"role", "password"}:
+            raise ValueError(f'entry "{name}": needs role and password, and nothing else')
+        if about["role"] not in STATUS_ROLES:
+            raise ValueError(f'entry "{name}": role must be viewer or operator')
+        try:
+            read_hash(str(about["password"]))
+        except ValueError as error:
+            raise ValueError(f'entry "{name}": password {error}') from None
     return text
 
 
@@ -270,6 +311,14 @@ def http_bind(text: str) -> str:
     return text
 
 
+def vault_path(text: str) -> str:
+    """The engine's name, then the secret's, as in ``secret/topicdesk``."""
+    plain = text.strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+", plain):
+        raise ValueError("must be the engine's name and the secret's, with a slash between")
+    return plain
+
+
 def node_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
         raise ValueError("must be 1 to 64 of the signs A-Z a-z 0-9 . _ -")
@@ -294,6 +343,8 @@ def secret_parts(secret: str) -> tuple[str, ...]:
     parts = [secret]
     if "://" in secret:
         parts += _url_secrets(secret)
+        if secret.startswith("http"):  # Sentry's: its key stands where a user would
+            parts.append(urlsplit(secret).username or "")
     if "://" not in secret and re.match(r"[\[\s\"]*\d+:\S", secret):
         tokens = token_list(secret)
         parts += [*tokens, *(token.partition(":")[2] for token in tokens)]

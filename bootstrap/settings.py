@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from actors.errors import TopicdeskError
 from bootstrap.parsing import TechnicianGroup
 from bootstrap.settings_model import Settings, StorageSettings
+from bootstrap.vault import OWN, VaultProblem, settings_of_vault
 
 __all__ = [
     "Problem",
@@ -100,15 +101,43 @@ def _load[S: StorageSettings](
             value = None
         if value is not None:
             values[field] = value
+    away = _fill_from_vault(kind, values, problems)
     named = {problem.name for problem in problems}
     try:
         settings = kind(**values)  # type: ignore[arg-type]  # texts, as validators want them
     except ValidationError as error:
-        found = (_validation_problem(kind, detail) for detail in error.errors())
+        details = (d for d in error.errors() if not (away and d["type"] == "missing"))
+        found = (_validation_problem(kind, detail) for detail in details)
         problems.extend(problem for problem in found if problem.name not in named)
     if problems:
         raise SettingsError(tuple(problems))
     return settings
+
+
+def _fill_from_vault(
+    kind: type[StorageSettings], values: dict[str, str], problems: list[Problem]
+) -> bool:
+    """Sets what is not set otherwise; says whether Vault is needed and did not give it."""
+    access = {name: values[name.lower()] for name in OWN if name.lower() in values}
+    if any(problem.name.removesuffix("_FILE") in OWN for problem in problems):
+        return True
+    try:
+        found = settings_of_vault(access)
+    except VaultProblem as error:
+        problems.append(Problem(name=error.name, problem=str(error)))
+        return True
+    for field in kind.model_fields:
+        text = found.get(field.upper(), "").strip()
+        if text and field.upper() not in OWN and not _is_given_otherwise(field, values):
+            values[field] = text
+    return False
+
+
+def _is_given_otherwise(field: str, values: Mapping[str, str]) -> bool:
+    """Also a server that is named here in one way, and there in the other."""
+    others = {"postgres_dsn": "postgres_host", "redis_url": "redis_host"}
+    others |= {other: field for field, other in others.items()}
+    return field in values or others.get(field) in values
 
 
 def _own(environ: Mapping[str, str], written: Mapping[str, str]) -> dict[str, str]:

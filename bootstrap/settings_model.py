@@ -61,12 +61,28 @@ class StorageSettings(BaseSettings):
     redis_password: SecretStr | None = Field(default=None, examples=["a password"])
     redis_db: int = Field(default=0, ge=0)
 
+    vault_addr: Annotated[str | None, _text(parsing.http_url)] = Field(
+        default=None, examples=["https://vault.example.org:8200"]
+    )
+    vault_path: Annotated[str | None, _text(parsing.vault_path)] = Field(
+        default=None, examples=["secret/topicdesk"]
+    )
+    vault_role_id: str | None = Field(default=None, examples=["the role id of an AppRole"])
+    vault_secret_id: SecretStr | None = Field(default=None, examples=["its secret id"])
+    vault_token: SecretStr | None = Field(default=None, examples=["a token"])
+
     data_dir: Path = Path("data")
     node_name: Annotated[str, _text(parsing.node_name)] = Field(
         default_factory=_host_name, examples=["desk-1"]
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _text(str.upper)] = "INFO"
     log_format: Annotated[Literal["auto", "json", "console"], _text(str.lower)] = "auto"
+    sentry_dsn: Annotated[SecretStr | None, _text(parsing.sentry_dsn)] = Field(
+        default=None, examples=["https://key@sentry.example.org/4"]
+    )
+    otel_exporter_otlp_endpoint: Annotated[str | None, _text(parsing.http_url)] = Field(
+        default=None, examples=["http://127.0.0.1:4318"]
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -174,6 +190,12 @@ class Settings(StorageSettings):
     )
     status_token: Annotated[SecretStr | None, _text(parsing.status_token)] = Field(
         default=None, examples=["the output of: openssl rand -hex 32"]
+    )
+    status_users: Annotated[SecretStr | None, _text(parsing.status_users)] = Field(
+        default=None,
+        examples=[
+            '{"olga": {"role": "operator", "password": "the output of: topicdesk password"}}'
+        ],
     )
     language: Annotated[Language, _text(str.lower)] = "ru"
 

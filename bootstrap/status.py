@@ -1,10 +1,9 @@
-"""The status page's source: counters of this process, counts of the database, health of both."""
+"""What the status page sees: this node's picture, the other nodes', and what the database knows."""
 
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 import anyio
@@ -13,195 +12,231 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import Transient
-from actors.nodes import Role
-from actors.state import Status
-from bot.api import Api
-from bot.delivery import Delivery
-from bot.intake import Intake
-from bot.polling import Poller
-from storage.outbox import Backlog, PostgresOutbox
-from storage.queries import TicketQueries
-from storage.redis import AnyRedis
-from storage.tolerant import AWAY
-from supervisor.node import Node, NodeState
-from supervisor.runtime import Runtime
-from web.status import Health, StatusSnapshot
+from actors.ids import TicketId
+from bootstrap.history import Columns
+from bootstrap.joined import Known, nodes, overview
+from bootstrap.lists import dead_letters, delivery, detail, tickets, tree
+from bootstrap.picture import NodePicture, decode, encode
+from bootstrap.portrait import Portrait
+from storage.inspection import Inspection
+from storage.operations import OperationError
+from storage.stats import StoreCounts, StoreSight
+from storage.stats_history import StatsHistory
+from storage.stats_shared import SharedStats
+from storage.stats_tickets import TicketSights
+from web.shapes import (
+    DeadFilter,
+    DeadLetters,
+    DeliveryShape,
+    Health,
+    History,
+    Nodes,
+    Overview,
+    TicketDetail,
+    TicketFilter,
+    Tickets,
+    Tree,
+)
+from web.status import NotThere, Readiness, Unavailable
 
 PROBE_TIMEOUT_S = 1.0
 """A service that is well answers in milliseconds; the page must not wait for one that is not."""
 
-RATE_WINDOW_S = 10.0
-"""Messages per second are counted over this long: short enough to see, long enough to read."""
+PROBE_EVERY_S = 0.9
+"""Probes of balancers and pictures within this time share one question."""
 
-QUIET_POLL_S = 60.0
-"""A long poll is answered within half a minute even when there is nothing to tell."""
+COUNT_TIMEOUT_S = 2.5
+"""Counts that take longer are shown once they are there; meanwhile the former ones."""
+
+COUNT_EVERY_S = 0.9
+
+AWAY = (SQLAlchemyError, Transient, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
-    """What the database knows."""
+class Sources:
+    """Where it comes from. ``chats`` are the configured groups with their names."""
 
-    tickets: Mapping[Status, int]
-    backlog: Backlog
-    dead_letters: int
-
-
-_NOTHING = _Stored(
-    tickets=dict.fromkeys(Status, 0),
-    backlog=Backlog(waiting=0, sending=0, uncertain=0, oldest_s=0.0, undeliverable=0),
-    dead_letters=0,
-)
+    portrait: Portrait
+    engine: AsyncEngine
+    shared: SharedStats
+    chats: Mapping[int, str]
 
 
 class LiveStatus:
-    """Implements :class:`web.status.StatusSource`; a service that is away leaves zeros."""
+    """Implements :class:`web.status.Sight`. ``clock`` is in seconds, of any origin."""
 
     def __init__(
-        self,
-        *,
-        node: Node,
-        runtime: Runtime,
-        delivery: Delivery,
-        intake: Intake,
-        poller: Poller | None,
-        api: Api,
-        engine: AsyncEngine,
-        outbox: PostgresOutbox,
-        queries: TicketQueries,
-        redis: AnyRedis,
-        clock: Callable[[], float] = anyio.current_time,
+        self, sources: Sources, mode: str, clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        self.mode = "webhook" if poller is None else "polling"
-        self._poller = poller
-        self._node = node
-        self._started_at = node.identity.started_at
-        self._runtime = runtime
-        self._delivery = delivery
-        self._intake = intake
-        self._api = api
-        self._engine = engine
-        self._outbox = outbox
-        self._queries = queries
-        self._redis = redis
+        self.mode = mode
+        self._portrait = sources.portrait
+        self._engine = sources.engine
+        self._shared = sources.shared
+        self._chats = sources.chats
         self._clock = clock
-        self._readings: deque[tuple[float, int]] = deque()
-        self._stopping = False
+        self._counts = StoreCounts(sources.engine, clock)
+        self._tickets = TicketSights(sources.engine)
+        self._inspection = Inspection(sources.engine)
+        self._columns = Columns(StatsHistory(sources.engine))
+        self._stored: StoreSight | None = None
+        self._stored_at = 0.0
+        self._counted_at = -1e9
+        self._postgres = Health(ok=True, latency_s=None, detail="")
+        self._redis = self._postgres
+        self._probed_at = -1e9
+        self._probing = anyio.Lock()
+        self.looked_at = -1e9
+        """When somebody last looked here, on the clock of this object."""
 
     def stopping(self) -> None:
         """From now on the node says that it is not ready."""
-        self._stopping = True
+        self._portrait.stopping = True
 
-    async def snapshot(self) -> StatusSnapshot:
-        runtime, delivery = self._runtime.stats(), self._delivery.stats()
-        intake, api = self._intake.stats(), self._api.stats()
-        health = {
-            "postgres": await self._probe(self._ask_postgres),
-            "redis": await self._probe(self._ask_redis),
-            "telegram": self._telegram(),
-        }
-        stored = await self._stored() if health["postgres"].ok else _NOTHING
-        reasons = self._reasons(health["postgres"])
-        return StatusSnapshot(
-            node=self._node.identity.name,
-            version=program_version(),
-            started_at=self._started_at,
-            now=datetime.now(UTC),
-            mode=self.mode,
-            ready=not reasons,
-            reasons=reasons,
-            health=health,
-            actors={str(status): count for status, count in runtime.actors.items()},
-            tickets={str(status): count for status, count in stored.tickets.items()},
-            messages_handled=runtime.messages_handled,
-            messages_per_s=self._rate(runtime.messages_handled),
-            last_message_at=self._wall(runtime.last_handled_at),
-            turns=runtime.turns,
-            commits=runtime.commits,
-            fenced=runtime.fenced,
-            crashes=runtime.crashes,
-            transients=runtime.transients,
-            dead_letters=stored.dead_letters,
-            mailbox_depth_max=runtime.mailbox_depth_max,
-            window_messages=runtime.window_messages,
-            updates_stored=intake.stored,
-            updates_duplicate=intake.duplicates,
-            updates_ignored=intake.ignored,
-            updates_refused=intake.refused,
-            outbox_waiting=stored.backlog.waiting,
-            outbox_sending=stored.backlog.sending,
-            outbox_oldest_s=stored.backlog.oldest_s,
-            in_flight=delivery.in_flight,
-            sent=delivery.sent,
-            retries=delivery.retries,
-            possible_doubles=delivery.possible_doubles,
-            undeliverable=delivery.undeliverable,
-            pauses_429=api.too_many_requests,
-            paused_s=delivery.paused_s,
+    # --- for the other nodes ----------------------------------------------------------------
+
+    def own(self) -> NodePicture:
+        """This node as it is now, from counters alone."""
+        return self._portrait.take(self._redis)
+
+    async def tell(self) -> None:
+        """Shows this node to the others, if anybody looks anywhere."""
+        if await self._shared.is_looked_at():
+            await self._portrait.ask_telegram()
+            picture = self.own()
+            await self._shared.tell(picture.name, encode(picture))
+
+    # --- for those who look -----------------------------------------------------------------
+
+    async def readiness(self) -> Readiness:
+        postgres = await self._probe()
+        reasons = self._portrait.reasons()
+        if not postgres.ok:
+            reasons = ("Postgres does not answer", *reasons)
+        return Readiness(ready=not reasons, reasons=reasons)
+
+    async def overview(self) -> Overview:
+        return overview(await self._known())
+
+    async def nodes(self) -> Nodes:
+        known = await self._known()
+        return Nodes(taken_at=known.taken_at, nodes=nodes(known))
+
+    async def tickets(self, wanted: TicketFilter) -> Tickets:
+        found = await self._asked(
+            self._tickets.find(
+                query=wanted.query,
+                status=wanted.status,
+                state=wanted.state,
+                sort=wanted.sort,
+                limit=wanted.limit,
+            )
+        )
+        known = await self._known()
+        return tickets(found, wanted, known.pictures)
+
+    async def ticket(self, number: int) -> TicketDetail:
+        try:
+            inspected = await self._asked(self._inspection.ticket(TicketId(number)))
+        except OperationError as error:
+            raise NotThere(str(error)) from error
+        story = await self._asked(self._tickets.story(number))
+        known = await self._known()
+        return detail(inspected, story, known.pictures)
+
+    async def delivery(self) -> DeliveryShape:
+        lanes = await self._asked(self._tickets.lanes())
+        known = await self._known()
+        return delivery(overview(known), lanes, known.pictures)
+
+    async def dead_letters(self, wanted: DeadFilter) -> DeadLetters:
+        total, rows = await self._asked(
+            self._tickets.dead(wanted.ticket, wanted.query, wanted.limit)
+        )
+        return dead_letters(total, rows)
+
+    async def tree(self) -> Tree:
+        return tree(await self._known())
+
+    async def history(self, span: str) -> History:
+        return await self._asked(self._columns.of(span))
+
+    async def stored(self) -> StoreSight | None:
+        """What the database says now; ``None`` when it does not answer."""
+        await self._count()
+        return self._stored if self._postgres.ok else None
+
+    # ----------------------------------------------------------------------------------------
+
+    async def _asked[Answer](self, asked: Awaitable[Answer]) -> Answer:
+        try:
+            return await asked
+        except AWAY as error:
+            raise Unavailable from error
+
+    async def _known(self) -> Known:
+        """All that can be found out now; what is away is left out or old."""
+        self.looked_at = self._clock()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._count)
+            group.start_soon(self._portrait.ask_telegram)
+        others = await self._others()
+        stored_age_s = None if self._stored is None else self._clock() - self._stored_at
+        return Known(
+            taken_at=datetime.now(UTC),
+            pictures=(self.own(), *others),
+            stored=self._stored,
+            stored_age_s=stored_age_s,
+            postgres=self._postgres,
+            redis=self._redis,
+            chats=self._chats,
         )
 
-    def _reasons(self, postgres: Health) -> tuple[str, ...]:
-        """Why this node cannot serve; with Redis or Telegram away, what comes in is stored."""
-        reasons = [] if postgres.ok else ["Postgres does not answer"]
-        if self._stopping:
-            reasons.append("the program is stopping")
-        elif self._node.state is not NodeState.SERVING:
-            age = self._node.beat_age_s
-            reasons.append(f"the node is {self._node.state}: last beat taken {age:.0f} s ago")
-        return tuple(reasons)
+    async def _others(self) -> list[NodePicture]:
+        own = self._portrait.name
+        rows = () if self._stored is None else self._stored.nodes
+        names = [row.name for row in rows if row.status != "dead" and row.name != own]
+        asked_at = self._clock()
+        told = await self._shared.look(names)
+        if told is None:
+            self._redis = Health(ok=False, latency_s=None, detail="no answer")
+            return []
+        self._redis = Health(ok=True, latency_s=self._clock() - asked_at, detail="")
+        pictures = [decode(each) for _, each in sorted(told.items())]
+        return [picture for picture in pictures if picture is not None]
 
-    def _telegram(self) -> Health:
-        """How the last calls went, without making another."""
-        if self._poller is not None and self._node.holds(Role.POLLING):
-            answered = self._poller.answered_at
-            if answered is None or self._clock() - answered > QUIET_POLL_S:
-                return Health(ok=False, detail="no answer to getUpdates")
-        latency_s = self._api.stats().latency_s
-        return Health(ok=True, detail=_milliseconds(latency_s) if latency_s else "")
+    async def _count(self) -> None:
+        """Reads the counts again when it is time, if Postgres answers at all."""
+        if not (await self._probe()).ok:
+            return
+        if self._clock() - self._counted_at < max(COUNT_EVERY_S, self._counts.rest_s):
+            return
+        self._counted_at = began = self._clock()
+        try:
+            with anyio.fail_after(COUNT_TIMEOUT_S):
+                self._stored = await self._counts.look()
+        except AWAY as error:
+            self._postgres = Health(ok=False, latency_s=None, detail=type(error).__name__)
+        else:
+            self._stored_at = began
 
-    async def _probe(self, ask: Callable[[], Awaitable[None]]) -> Health:
-        asked_at = time.perf_counter()  # a loop's own clock counts in milliseconds
+    async def _probe(self) -> Health:
+        """How Postgres does, asked at most once a second."""
+        async with self._probing:
+            if self._clock() - self._probed_at >= PROBE_EVERY_S:
+                self._postgres = await self._ask_postgres()
+                self._probed_at = self._clock()
+        return self._postgres
+
+    async def _ask_postgres(self) -> Health:
+        asked_at = self._clock()
         try:
             with anyio.fail_after(PROBE_TIMEOUT_S):
-                await ask()
-        except (SQLAlchemyError, Transient, *AWAY) as error:
-            return Health(ok=False, detail=type(error).__name__)
-        return Health(ok=True, detail=_milliseconds(time.perf_counter() - asked_at))
-
-    async def _ask_postgres(self) -> None:
-        async with self._engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-
-    async def _ask_redis(self) -> None:
-        await self._redis.ping()
-
-    async def _stored(self) -> _Stored:
-        try:
-            counts = await self._queries.stats_counts()
-            return _Stored(
-                dead_letters=counts.dead_letters,
-                backlog=await self._outbox.backlog(),
-                tickets=await self._queries.tickets_by_status(),
-            )
-        except Transient:
-            return _NOTHING
-
-    def _rate(self, handled: int) -> float:
-        """Messages per second over the last seconds that were looked at."""
-        now = self._clock()
-        self._readings.append((now, handled))
-        while len(self._readings) > 1 and now - self._readings[1][0] >= RATE_WINDOW_S:
-            self._readings.popleft()
-        then, before = self._readings[0]
-        return (handled - before) / (now - then) if now > then else 0.0
-
-    def _wall(self, at: float | None) -> datetime | None:
-        if at is None:
-            return None
-        return datetime.now(UTC) - timedelta(seconds=self._clock() - at)
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"
+                async with self._engine.connect() as connection:
+                    await connection.execute(text("SELECT 1"))
+        except AWAY as error:
+            return Health(ok=False, latency_s=None, detail=type(error).__name__)
+        return Health(ok=True, latency_s=self._clock() - asked_at, detail="")
 
 
 def program_version() -> str:

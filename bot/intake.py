@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import anyio
@@ -62,13 +63,16 @@ class IntakeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeStats:
-    """Counts since the start."""
+    """Counts since the start; ``last_at`` and ``lag_s`` of the last update, if there was one."""
 
     stored: int
     duplicates: int
     ignored: int
     refused: int
     unreadable: int
+    last_at: datetime | None = None
+    lag_s: float | None = None
+    """Between Telegram's date on it, which is in whole seconds, and its arrival here."""
 
 
 class Intake:
@@ -103,6 +107,8 @@ class Intake:
         self._waiting = 0
         self._storing: Grouped[Incoming] = Grouped(self._store, self._options.batch_max)
         self._counts = dict.fromkeys(("stored", "duplicates", "ignored", "refused", "bad"), 0)
+        self._last_at: datetime | None = None
+        self._lag_s: float | None = None
 
     def stats(self) -> IntakeStats:
         counts = self._counts
@@ -112,6 +118,8 @@ class Intake:
             ignored=counts["ignored"],
             refused=counts["refused"],
             unreadable=counts["bad"],
+            last_at=self._last_at,
+            lag_s=self._lag_s,
         )
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -158,6 +166,7 @@ class Intake:
 
     async def _understand(self, raw: dict[str, Any]) -> list[Incoming]:
         """What is to be stored of an update, in its order; mostly one message, or none."""
+        self._came(raw)
         update_id = raw["update_id"]
         with structlog.contextvars.bound_contextvars(update_id=update_id):
             translation = await self._translate(raw)
@@ -178,6 +187,15 @@ class Intake:
                     if translation.also is not None:
                         found.append(self._incoming(raw, *translation.also, part=":also"))
                     return found
+
+    def _came(self, raw: Mapping[str, Any]) -> None:
+        """Notes how late it is; a button press carries no date of its own."""
+        now = self._last_at = datetime.now(UTC)
+        parts = [part for part in raw.values() if isinstance(part, dict)]
+        dates = [part.get("edit_date", part.get("date")) for part in parts]
+        found = [date for date in dates if isinstance(date, int)]
+        if found:
+            self._lag_s = max(0.0, now.timestamp() - max(found))
 
     async def _translate(self, raw: dict[str, Any]) -> Translation:
         """The update's meaning; what cannot be read goes to the desk, which keeps it with why."""

@@ -1,6 +1,7 @@
 """``cache:`` — the technicians for ten minutes, clients' cards for fifteen."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -25,6 +26,14 @@ _technicians = TypeAdapter(tuple[Technician, ...])
 _card = TypeAdapter(ClientCard)
 
 
+@dataclass(slots=True)
+class Asked:
+    """How often a cache was asked, and could answer by itself."""
+
+    hits: int = 0
+    misses: int = 0
+
+
 class TechnicianSource(Protocol):
     async def active(self) -> tuple[Technician, ...]: ...
 
@@ -45,6 +54,7 @@ class CachedRoster:
         self._clock = clock
         self._known: tuple[Technician, ...] | None = None
         self._until = 0.0
+        self.asked = Asked()
 
     async def active(self) -> tuple[Technician, ...]:
         """The technicians, at most ten minutes old; older ones while Postgres is away.
@@ -53,7 +63,9 @@ class CachedRoster:
             Transient: Postgres is away and nothing was known before.
         """
         if self._known is not None and self._clock() < self._until:
+            self.asked.hits += 1
             return self._known
+        self.asked.misses += 1
         cached = await self._tolerant(self._read, None)
         if cached is None:
             try:
@@ -96,13 +108,17 @@ class CachedDirectory:
         self._source = source
         self._redis = redis
         self._tolerant = tolerant
+        self.asked = Asked()
 
     async def card(self, client: Person) -> ClientCard | None:
         """What the directory knows now, else what it knew within the last fifteen minutes."""
         key = f"{CARD_PREFIX}{client.id}"
         fresh = await self._source.card(client)
         if fresh is None:
-            return await self._tolerant(lambda: self._read(key), None)
+            kept = await self._tolerant(lambda: self._read(key), None)
+            self.asked.hits += kept is not None
+            self.asked.misses += kept is None
+            return kept
 
         async def write() -> None:
             await self._redis.set(key, _card.dump_json(fresh), ex=CARD_TTL_S)

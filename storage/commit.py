@@ -34,9 +34,10 @@ _TICKETS = """
             CAST(:t_wants AS boolean[]), CAST(:t_handled AS bigint[]), CAST(:t_snapshot AS text[])
         ) AS d(id, epoch, version, status, tech, thread, wants, handled, snapshot)
         WHERE t.id = l.id AND t.id = d.id AND t.epoch = d.epoch AND t.version = d.version
-        RETURNING t.id, t.handled_seq
+        RETURNING t.id, t.handled_seq, t.owner, t.epoch
     ), marked AS (
-        UPDATE inbox i SET handled_at = now() FROM done
+        UPDATE inbox i SET handled_at = now(), handled_by = done.owner, handled_epoch = done.epoch
+        FROM done
         WHERE i.ticket_id = done.id AND i.handled_at IS NULL AND i.seq <= done.handled_seq
     )"""
 

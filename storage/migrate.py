@@ -12,12 +12,20 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
+from actors.errors import TopicdeskError
 from storage.postgres import DRIVER
 
 LOCK_KEY = 0x746F_7069_6364  # "topicd"
 """The advisory lock that a migrating process holds; others wait and then find nothing to do."""
 
 HEAD = "head"
+
+ASIDE = "topicdesk_restore"
+"""The schema into which a restore sets aside what it replaces; gone when the restore is whole."""
+
+
+class RestoreUnfinished(TopicdeskError):
+    """A restore was broken off: what is in the database is not the whole of it."""
 
 
 def _config(connection: Connection | None = None, output: io.StringIO | None = None) -> Config:
@@ -51,6 +59,14 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def knows(revision: str) -> bool:
+    """Whether that revision is one of this program's."""
+    return any(
+        step.revision == revision
+        for step in ScriptDirectory.from_config(_config()).walk_revisions()
+    )
+
+
 def offline_sql() -> str:
     """The statements from nothing to head, for whoever applies them by hand."""
     output = io.StringIO()
@@ -68,4 +84,9 @@ async def _locked(engine: AsyncEngine, work: Callable[[Config], None]) -> None:
         # A large table may take longer than any statement of the program, and others wait for it.
         await connection.execute(text("SET LOCAL statement_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        unfinished = text("SELECT to_regnamespace(:schema) IS NOT NULL")
+        if (await connection.execute(unfinished, {"schema": ASIDE})).scalar():
+            raise RestoreUnfinished(
+                "a restore of this database was broken off; run `topicdesk restore` once more"
+            )
         await connection.run_sync(run)

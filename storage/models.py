@@ -200,6 +200,9 @@ class InboxRow(Base):
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     handled_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    handled_by: Mapped[str | None]
+    """The run whose turn handled it, and that turn's epoch: who owned the ticket then."""
+    handled_epoch: Mapped[int | None]
 
 
 class OutboxRecord(Base):
@@ -240,6 +243,8 @@ class OutboxRecord(Base):
     settled_at: Mapped[datetime | None]
     message_id: Mapped[int | None]
     error: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    """When its last call began."""
 
 
 class Topic(Base):
@@ -337,6 +342,8 @@ class NodeRow(Base):
     owner: Mapped[str | None] = mapped_column(
         Computed("name || '/' || incarnation", persisted=True), unique=True
     )
+    drain_asked_by: Mapped[str | None]
+    """The operator who asked this run to give its tickets away and end."""
 
 
 class RoleRow(Base):
@@ -347,3 +354,41 @@ class RoleRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     owner: Mapped[str]
     since: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class StatsMinute(Base):
+    """What one run did in one minute, for the charts; kept for a little over a day."""
+
+    __tablename__ = "stats_minutes"
+
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    run: Mapped[str] = mapped_column(primary_key=True)
+    data: Mapped[dict[str, Any]]
+
+
+class CrashRow(Base):
+    """A turn that failed by a bug, with its traceback; kept for a week."""
+
+    __tablename__ = "crashes"
+    __table_args__ = (Index(None, "ticket_id", "id"), Index(None, "ts"))
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    ts: Mapped[datetime] = mapped_column(server_default=func.now())
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
+    seq: Mapped[int | None]
+    run: Mapped[str]
+    error: Mapped[str]
+    trace: Mapped[str]
+
+
+class AuditRow(Base):
+    """What operators did, also where no ticket has a log for it."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    ts: Mapped[datetime] = mapped_column(server_default=func.now())
+    by: Mapped[str]
+    action: Mapped[str]
+    ticket_id: Mapped[int | None]
+    payload: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

@@ -26,7 +26,7 @@ _REGISTER = text("""
     VALUES (:name, :incarnation, :started_at, now())
     ON CONFLICT (name) DO UPDATE SET
         incarnation = EXCLUDED.incarnation, started_at = EXCLUDED.started_at,
-        beat_at = EXCLUDED.beat_at, status = 'up'
+        beat_at = EXCLUDED.beat_at, status = 'up', drain_asked_by = NULL
 """)
 
 _BEAT = text("""

@@ -56,6 +56,13 @@ _AUDIT = text("""
     FROM tickets WHERE id = :ticket
 """)
 
+_RECORD = text("""
+    INSERT INTO audit (by, action, ticket_id, payload)
+    VALUES (:by, :action, :ticket, CAST(:payload AS jsonb))
+""")
+
+_ASK_TO_DRAIN = text("UPDATE nodes SET drain_asked_by = :by WHERE owner = :owner")
+
 _TAKE_DEAD = text("""
     DELETE FROM dead_letters WHERE id = :dead RETURNING id, ticket_id, seq, key, message
 """).columns(message=JSONB)
@@ -193,6 +200,24 @@ class Operations:
 
         return await self._do(work)
 
+    async def drain(self, node: str) -> Change:
+        """Asks the newest run of that node, which must be up, to give all away and to end."""
+
+        async def work(connection: AsyncConnection) -> Change:
+            owner = await self._up(connection, node)
+            await connection.execute(_ASK_TO_DRAIN, {"owner": owner, "by": self._by})
+            what = {"by": self._by, "owner": owner}
+            await self._record(connection, "operator_drained", None, what)
+            return Change(
+                action="operator_drained",
+                ticket_id=None,
+                tell=owner,
+                quarantined=None,
+                payload=what,
+            )
+
+        return await self._do(work)
+
     async def _do(self, work: Callable[[AsyncConnection], Awaitable[Change]]) -> Change:
         async def whole() -> Change:
             async with transaction(self._engine) as connection:
@@ -238,6 +263,7 @@ class Operations:
         payload = {"by": self._by, **what}
         values = {"ticket": ticket.id, "actor": str(Actor.SYSTEM), "action": action}
         await connection.execute(_AUDIT, {**values, "payload": dumps(payload)})
+        await self._record(connection, action, ticket.id, payload)
         return Change(
             action=action,
             ticket_id=TicketId(ticket.id),
@@ -246,12 +272,23 @@ class Operations:
             payload=payload,
         )
 
+    async def _record(
+        self,
+        connection: AsyncConnection,
+        action: str,
+        ticket_id: int | None,
+        payload: Mapping[str, Any],
+    ) -> None:
+        values = {"by": self._by, "action": action, "ticket": ticket_id}
+        await connection.execute(_RECORD, {**values, "payload": dumps(payload)})
+
     async def _log_dead(
         self, connection: AsyncConnection, action: str, dead: Any, what: Mapping[str, Any]
     ) -> Change:
-        """The desk has no log: what happens to its letters is only said to who did it."""
+        """The desk has no log of its own: what happens to its letters stands in the audit's."""
         if dead.ticket_id is None:
             payload = {"by": self._by, **what}
+            await self._record(connection, action, None, payload)
             return Change(
                 action=action, ticket_id=None, tell=None, quarantined=None, payload=payload
             )

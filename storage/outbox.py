@@ -82,7 +82,8 @@ _HEADS_ALL = text(_HEADS.format(lanes=_ALL)).columns(effect=JSONB)
 
 _STARTING = text(
     f"""
-    UPDATE outbox o SET state = 'sending', attempts = o.attempts + 1, uncertain = false
+    UPDATE outbox o SET
+        state = 'sending', attempts = o.attempts + 1, uncertain = false, started_at = now()
     FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS integer[])) AS d(id, attempts), tickets t
     WHERE o.id = d.id AND o.attempts = d.attempts AND o.state IN ('waiting', 'sending')
       AND t.id = o.ticket_id AND t.owner = :owner AND {LIVES.format(owner=":owner")}

@@ -45,7 +45,7 @@ _LIST = text(
 )
 
 # The third arm repeats the expression of ix_events_text letter by letter, else it is a full scan.
-_HITS: Final = """
+HITS: Final = """
     WITH hits AS (
         SELECT id FROM tickets WHERE id = CAST(:number AS bigint)
         UNION
@@ -58,11 +58,11 @@ _HITS: Final = """
 """
 
 _FOUND_COUNT = text(
-    f"{_HITS} SELECT count(*) FROM hits"  # noqa: S608 - put together from constants
+    f"{HITS} SELECT count(*) FROM hits"  # noqa: S608 - put together from constants
 )
 
 _FOUND = text(
-    f"""{_HITS} {_SUMMARY} JOIN hits ON hits.id = t.id
+    f"""{HITS} {_SUMMARY} JOIN hits ON hits.id = t.id
     ORDER BY t.id = CAST(:number AS bigint) DESC NULLS LAST, t.id DESC
     LIMIT :limit OFFSET :offset"""
 )
@@ -84,8 +84,10 @@ _COUNTS = text("""
             WHERE handled_at IS NULL AND ticket_id IS NOT NULL) AS waiting,
            (SELECT count(*) FROM inbox
             WHERE handled_at IS NULL AND ticket_id IS NULL) AS desk_waiting,
-           (SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM inbox
-            WHERE handled_at IS NULL) AS waiting_oldest_s,
+           (SELECT coalesce(extract(epoch FROM now() - min(i.received_at)), 0) FROM inbox i
+            LEFT JOIN tickets t ON t.id = i.ticket_id
+            WHERE i.handled_at IS NULL AND t.quarantined IS NULL) AS waiting_oldest_s,
+           (SELECT count(*) FROM tickets WHERE quarantined IS NOT NULL) AS quarantined,
            (SELECT count(*) FROM timers WHERE due_at IS NOT NULL) AS timers,
            (SELECT count(*) FROM dead_letters) AS dead_letters
 """)
@@ -155,7 +157,10 @@ class TicketDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreCounts:
-    """What is in the store; ``waiting`` is tickets' mail, ``waiting_oldest_s`` of all mail."""
+    """What is in the store; ``waiting`` is tickets' mail, ``waiting_oldest_s`` of all mail.
+
+    Mail of tickets in quarantine waits for an operator, however long: it is not the oldest.
+    """
 
     clients: int
     tickets: int
@@ -163,6 +168,7 @@ class StoreCounts:
     waiting: int
     desk_waiting: int
     waiting_oldest_s: float
+    quarantined: int
     timers: int
     dead_letters: int
 
@@ -194,7 +200,7 @@ class TicketQueries:
         All words must be in one message; each may be the beginning of one. The ticket of that
         number comes first, then the newest.
         """
-        values = _search(words)
+        values = search_values(words)
         return await self._ask(lambda c: _paged(c, (_FOUND_COUNT, _FOUND), values, page, per_page))
 
     async def ticket_detail(self, ticket_id: TicketId) -> TicketDetail | None:
@@ -270,7 +276,7 @@ async def _detail(connection: AsyncConnection, ticket_id: TicketId) -> TicketDet
     )
 
 
-def _search(words: str) -> dict[str, Any]:
+def search_values(words: str) -> dict[str, Any]:
     """What is typed, for each way of finding; none of it can be read as a pattern or operator."""
     typed = words[:SEARCH_LENGTH_MAX].replace("\0", " ").strip()
     number = re.fullmatch(r"#?(\d{1,19})", typed, re.ASCII)

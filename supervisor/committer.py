@@ -7,6 +7,7 @@ import anyio
 
 from actors.errors import Transient
 from actors.ports import CommitOutcome, CommitStatus, TicketStore, Turn
+from supervisor.observer import Observer, Unobserved
 from supervisor.options import RuntimeOptions
 from supervisor.waits import doubling
 
@@ -30,9 +31,14 @@ class GroupCommitter:
     """
 
     def __init__(
-        self, store: TicketStore, options: RuntimeOptions, jitter: Callable[[], float]
+        self,
+        store: TicketStore,
+        options: RuntimeOptions,
+        jitter: Callable[[], float],
+        observer: Observer | None = None,
     ) -> None:
         self._store = store
+        self._observer = observer or Unobserved()
         self._options = options
         self._jitter = jitter
         self._pending: deque[_Pending] = deque()
@@ -78,7 +84,9 @@ class GroupCommitter:
         """Commits a group and answers each; whatever happens, nobody is left waiting."""
         try:
             try:
-                outcomes = await self._store.commit([pending.turn for pending in group])
+                turns = [pending.turn for pending in group]
+                with self._observer.commit(turns):
+                    outcomes = await self._store.commit(turns)
             except Transient as error:
                 self.unknown += 1
                 await self._find_out(group, error)

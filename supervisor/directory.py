@@ -1,11 +1,13 @@
 """Who is here: the node's actors by ticket, counted by status as they change."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from actors.ids import TicketId
 from supervisor.actor import ActorStatus, TicketActor
 from supervisor.mailbox import Window
 from supervisor.options import RuntimeOptions
+
+_TROUBLE = frozenset({ActorStatus.BACKING_OFF, ActorStatus.QUARANTINED})
 
 
 class Directory:
@@ -21,6 +23,7 @@ class Directory:
         self._actors: dict[TicketId, TicketActor] = {}
         self._asleep: set[TicketId] = set()
         self._counts: dict[ActorStatus, int] = dict.fromkeys(ActorStatus, 0)
+        self._troubled: dict[TicketId, TicketActor] = {}
 
     def __len__(self) -> int:
         return len(self._actors) + len(self._asleep)
@@ -60,10 +63,32 @@ class Directory:
         self._counts[status] += 1
         actor.status = status
 
+    def trouble(self, actor: TicketActor) -> None:
+        """Remembers an actor that failed, for those who look."""
+        self._troubled[actor.ticket_id] = actor
+
+    def troubled(self) -> Sequence[TicketActor]:
+        """Actors that failed lately or stand still; those that are well again are forgotten."""
+        for actor in list(self._troubled.values()):
+            if actor.is_gone or not (actor.has_failed or actor.status in _TROUBLE):
+                del self._troubled[actor.ticket_id]
+        return list(self._troubled.values())
+
     def put_to_sleep(self, actor: TicketActor) -> None:
         """Keeps only the number of an idle actor without mail."""
         self.remove(actor)
         self._asleep.add(actor.ticket_id)
+
+    def chill_idle(self, before: float) -> None:
+        """Lets go of states that nobody has needed since then."""
+        for actor in list(self._actors.values()):
+            if actor.status is not ActorStatus.IDLE or actor.last_used >= before:
+                continue
+            if not actor.has_failed:
+                self.put_to_sleep(actor)
+            elif actor.loaded is not None:
+                actor.chill()
+                actor.mailbox.behind = False
 
     def forget_asleep(self, tickets: Iterable[TicketId] | None = None) -> None:
         """Forgets tickets that sleep, of these or of all; those awake stay."""

@@ -1,5 +1,6 @@
 """A ticket's mailbox: a bounded window on its part of the durable inbox."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from actors.ids import Seq
@@ -21,11 +22,30 @@ def weight(envelope: Envelope) -> int:
 class Window:
     """What all mailboxes of a node hold together, and may hold."""
 
-    __slots__ = ("messages", "messages_max")
+    __slots__ = ("_deep", "_deepest", "messages", "messages_max")
 
     def __init__(self, messages_max: int) -> None:
         self.messages = 0
         self.messages_max = messages_max
+        self._deep: Counter[int] = Counter()
+        """How many mailboxes hold so many messages, kept up with each change."""
+        self._deepest = 0
+
+    @property
+    def depth_max(self) -> int:
+        """Messages in the deepest mailbox; no mailbox is looked at."""
+        while self._deepest and not self._deep[self._deepest]:
+            self._deepest -= 1
+        return self._deepest
+
+    def changed(self, before: int, after: int) -> None:
+        """A mailbox holds so many messages now."""
+        self.messages += after - before
+        if before:
+            self._deep[before] -= 1
+        if after:
+            self._deep[after] += 1
+            self._deepest = max(self._deepest, after)
 
     @property
     def is_full(self) -> bool:
@@ -83,7 +103,7 @@ class Mailbox:
             return False
         self._window.append(envelope)
         self._bytes += weight(envelope)
-        self._shared.messages += 1
+        self._shared.changed(len(self._window) - 1, len(self._window))
         return True
 
     def miss(self) -> None:
@@ -117,7 +137,7 @@ class Mailbox:
 
     def clear(self) -> None:
         """Forgets the window; everything will be read again."""
-        self._shared.messages -= len(self._window)
+        self._shared.changed(len(self._window), 0)
         self._window.clear()
         self._bytes = 0
         self.behind = True
@@ -134,4 +154,4 @@ class Mailbox:
 
     def _drop_first(self) -> None:
         self._bytes -= weight(self._window.pop(0))
-        self._shared.messages -= 1
+        self._shared.changed(len(self._window) + 1, len(self._window))

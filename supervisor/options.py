@@ -80,6 +80,9 @@ class RuntimeOptions:
     idle_timeout_s: float = 600.0
     """After this long without mail a ticket's state leaves memory; its number stays."""
 
+    chill_interval_s: float = 10.0
+    """How often such tickets are looked for, which takes a look at every one that is awake."""
+
     drain_timeout_s: float = 10.0
     """How long running turns may take to finish when the program stops."""
 

@@ -69,6 +69,7 @@ class Recovery:
         crashes = actor.crashed(now, self._options.crash_window_s)
         actor.chill()
         actor.last_error = repr(error)
+        self._directory.trouble(actor)
         wait = 0.0
         if crashes >= self._options.crashes_max:
             options = self._options
@@ -79,6 +80,7 @@ class Recovery:
         self._reporter.error(
             "actor_crashed",
             ticket_id=actor.ticket_id,
+            seq=actor.failing_seq,
             error=repr(error),
             crashes=crashes,
             restarts_left=max(0, self._options.crashes_max - crashes),
@@ -122,6 +124,7 @@ class Recovery:
     def stop(self, actor: TicketActor, why: str, *, stored: bool) -> None:
         actor.last_error = why
         actor.was_stored = stored
+        self._directory.trouble(actor)
         actor.chill()
         self._directory.move(actor, ActorStatus.QUARANTINED)
 

@@ -25,10 +25,12 @@ from supervisor.committer import GroupCommitter
 from supervisor.directory import Directory
 from supervisor.gate import Gate
 from supervisor.lookout import Lookout
+from supervisor.observer import Observer, Unobserved
 from supervisor.options import RuntimeOptions
 from supervisor.recovery import Recovery
 from supervisor.reporter import Reporter
 from supervisor.stats import Counters, RuntimeStats
+from supervisor.troubled import Troubled, troubled
 from supervisor.turns import Decide, Failure, fold
 
 
@@ -51,6 +53,7 @@ class Runtime:
         reporter: Reporter,
         jitter: Callable[[], float],
         mailroom: Mailroom | None = None,
+        observer: Observer | None = None,
         options: RuntimeOptions | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
@@ -62,11 +65,13 @@ class Runtime:
         self._reporter = reporter
         self._clock = clock
         self._directory = Directory(self._options)
-        self._committer = GroupCommitter(store, self._options, jitter)
+        self._observer = observer or Unobserved()
+        self._committer = GroupCommitter(store, self._options, jitter, self._observer)
         self._counters = Counters()
         # Unbounded, but an actor is in it at most once: the directory is the bound.
         self._ready, self._take = anyio.create_memory_object_stream[TicketActor](math.inf)
         self._draining = False
+        self._chill_at = clock()
         self._gate = Gate()
         self._recovery = Recovery(
             store=store,
@@ -180,9 +185,19 @@ class Runtime:
             timers_fired=counters.timers_fired,
             found_by_poll=counters.found_by_poll,
             window_messages=self._directory.window.messages,
-            mailbox_depth_max=max((len(a.mailbox) for a in self._directory), default=0),
+            mailbox_depth_max=self._directory.window.depth_max,
             last_handled_at=counters.last_handled_at,
+            owned=len(self._directory),
+            is_circuit_open=self._circuit.is_open(self._clock()),
         )
+
+    def troubled(self) -> Sequence[Troubled]:
+        """Actors that failed lately or stand still, the worst first, at most ``TROUBLED_MAX``."""
+        return troubled(self._directory, self._clock() - self._options.crash_window_s)
+
+    @property
+    def options(self) -> RuntimeOptions:
+        return self._options
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Revives this node's tickets and serves until cancelled or drained.
@@ -277,13 +292,14 @@ class Runtime:
         envelopes = await self._mail(actor, loaded)
         if not envelopes:
             return
-        outcome = fold(loaded, envelopes, self._decide, self._options, self._clock)
-        turn = (
-            self._recovery.failed(actor, loaded, outcome)
-            if isinstance(outcome, Failure)
-            else outcome
-        )
-        await self._commit(actor, turn)
+        with self._observer.turn(envelopes) as mail:
+            outcome = fold(loaded, mail, self._decide, self._options, self._clock)
+            turn = (
+                self._recovery.failed(actor, loaded, outcome)
+                if isinstance(outcome, Failure)
+                else outcome
+            )
+            await self._commit(actor, turn)
         if turn.dead:
             dead = actor.gave_up(self._clock(), self._options.dead_letter_window_s)
             if dead >= self._options.dead_letters_max:
@@ -294,6 +310,7 @@ class Runtime:
             loaded = await self._store.claim(actor.ticket_id)
             if loaded is None:
                 raise Fenced
+            self._observer.claimed(1)
             actor.loaded = loaded
             actor.mailbox.start_after(loaded.handled_seq)
         return actor.loaded
@@ -329,6 +346,7 @@ class Runtime:
         counters.turns += 1
         counters.messages_handled += len(turn.steps)
         counters.last_handled_at = self._clock()
+        self._observer.handled(turn)
         for envelope, decision in turn.steps:
             self._reporter.info(
                 "message_handled",
@@ -358,6 +376,7 @@ class Runtime:
 
     def _revived(self, tickets: Sequence[TicketId]) -> None:
         """Tickets that are this run's now: their state is read when they have mail."""
+        self._observer.claimed(len(tickets))
         self._directory.add_asleep(tickets)
         self._hints.look()
 
@@ -371,20 +390,10 @@ class Runtime:
                 self._counters.found_by_poll += 1
                 actor.mailbox.behind = True
                 self._wake(actor)
-        self._chill_idle()
+        if self._clock() >= self._chill_at:
+            self._chill_at = self._clock() + self._options.chill_interval_s
+            self._directory.chill_idle(self._clock() - self._options.idle_timeout_s)
 
     def _fired(self, envelopes: Sequence[Envelope]) -> None:
         self._counters.timers_fired += len(envelopes)
         self.offer(envelopes)
-
-    def _chill_idle(self) -> None:
-        """Lets go of states that nobody has needed for a while."""
-        before = self._clock() - self._options.idle_timeout_s
-        for actor in list(self._directory):
-            if actor.status is not ActorStatus.IDLE or actor.last_used >= before:
-                continue
-            if not actor.has_failed:
-                self._directory.put_to_sleep(actor)
-            elif actor.loaded is not None:
-                actor.chill()
-                actor.mailbox.behind = False

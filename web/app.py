@@ -1,36 +1,41 @@
-"""What people and balancers see over HTTP: the status page, its JSON, health. Quart.
+"""What people and balancers see over HTTP: the pages, the API, health. Quart.
 
-Updates from Telegram do not come through here (``web/webhook.py`` takes them before).
+Updates from Telegram do not come through here (``web/webhook.py`` takes them before). Every route
+is closed unless it is named here as open: who asks is found out before the route is.
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import anyio
-import orjson
 import structlog
-from quart import Quart, Response, render_template, request, url_for
-from werkzeug.exceptions import HTTPException, NotFound
+from quart import Quart, Response, g, request, url_for
+from werkzeug.exceptions import HTTPException
 
-from web.access import COOKIE, Access, AccessOptions, Entry
+from web.access import COOKIE, Access, AccessOptions, Entry, Guest, User
+from web.answers import answer, of_http_error, problem
+from web.api import Api, add_api
+from web.login import Doors
+from web.pages import LANGUAGE_COOKIE, add_pages, message_page
 from web.server import CLOSING, LOOPBACK
-from web.status import SharedSnapshots, SnapshotFailed, StatusSource, assess
+from web.shapes import Overview
+from web.site import Handler, Site, Visitor
+from web.status import Hands, SharedOverview, Sight
+from web.stream import Stream
 from web.texts import Words, choose
-from web.view import GROUPS, SECTIONS, StatusView, unknown, view
 
-STATIC: Final = Path(__file__).parent / "static"
-KINDS: Final = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+OPEN: Final = frozenset({"alive", "login", "static_file"})
+"""Endpoints for everybody: alive or not, the way in, and the looks of the way in."""
 
-LANGUAGE_COOKIE: Final = "topicdesk_language"
-YEAR_S: Final = 365 * 24 * 3600
-UNKNOWN: Final = "the status cannot be told; see the log"
+PROBES: Final = frozenset({"ready", "metrics"})
+"""Endpoints that answer to this machine without a login, and from elsewhere with the token."""
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+CSRF_HEADER: Final = "X-CSRF-Token"
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -38,9 +43,11 @@ SECURITY_HEADERS: Final = {
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
 log = structlog.get_logger(__name__)
@@ -51,7 +58,13 @@ class WebOptions:
     """How the pages behave. Times in seconds."""
 
     status_token: str | None = field(default=None, repr=False)
-    """Without one the page opens only on a server that only this machine can reach."""
+    """Without one, and without users, the page opens only on a server that only this machine can
+    reach."""
+
+    users: tuple[User, ...] = ()
+
+    secret: str = field(default="", repr=False)
+    """Known to all nodes and to nobody else; part of what signs the sessions."""
 
     language: str = "ru"
     """For browsers that ask for a language that there is not."""
@@ -60,247 +73,176 @@ class WebOptions:
     """Everybody who looks within this time sees the same picture; a stream sends as often."""
 
     body_bytes_max: int = 16_384
-    """The only thing that is sent to us here is a token."""
+    """What is sent to us here is a login or a reason."""
 
-    streams_max: int = 50
+    streams_max: int = 100
     """Pages that are open at once; each costs a connection and a message a second."""
 
     stream_s: float = 3600.0
     """Then the browser connects anew, and shows its right to look again."""
 
 
-def create_app(source: StatusSource, options: WebOptions | None = None) -> Quart:
+def create_app(sight: Sight, hands: Hands, options: WebOptions | None = None) -> Quart:
     """The Quart application; it needs no start-up of its own and owns no task."""
     options = options or WebOptions()
     app = Quart(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = options.body_bytes_max
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    pages = _Pages(source, options)
-    app.add_url_rule("/healthz", view_func=pages.alive)
-    app.add_url_rule("/readyz", view_func=pages.ready)
-    app.add_url_rule("/", "page", pages.guarded(pages.page))
-    app.add_url_rule("/api/status", "status", pages.guarded(pages.status))
-    app.add_url_rule("/api/events", "events", pages.guarded(pages.events))
-    app.add_url_rule("/static/<name>", view_func=pages.static)
-    app.add_url_rule("/login", "login", pages.login, methods=["GET", "POST"])
-    app.add_url_rule("/logout", "logout", pages.logout, methods=["POST"])
-    app.register_error_handler(HTTPException, pages.http_error)
-    app.register_error_handler(Exception, pages.bug)
+    access = Access(
+        AccessOptions(token=options.status_token, users=options.users, secret=options.secret),
+        time.time,
+    )
+    site = LiveSite(sight, options.language)
+    guard = _Guard(access, site)
+    shared = SharedOverview(sight.overview, options.snapshot_interval_s)
+    stream = Stream(shared, streams_max=options.streams_max, stream_s=options.stream_s)
+    doors = Doors(access, site, peer)
+    app.before_request(guard.let_in)
+    app.add_url_rule("/healthz", "alive", _alive)
+    app.add_url_rule("/readyz", "ready", _Ready(sight).answer)
+    app.add_url_rule("/login", "login", doors.login, methods=["GET", "POST"])
+    app.add_url_rule("/logout", "logout", doors.logout, methods=["POST"])
+    add_api(app, Api(sight, hands, shared, stream, _closing))
+    add_pages(app, site)
+    app.register_error_handler(HTTPException, partial(_http_error, site))
+    app.register_error_handler(Exception, _bug)
     app.after_request(_harden)
     return app
 
 
-class _Pages:
-    def __init__(self, source: StatusSource, options: WebOptions) -> None:
-        self._options = options
-        self._access = Access(AccessOptions(token=options.status_token), time.time)
-        self._shared = SharedSnapshots(source, options.snapshot_interval_s)
-        self._files = _static_files()
-        self._streams = 0
+class LiveSite:
+    """Implements :class:`web.site.Site`: the guard has let in whoever reaches a page."""
 
-    # --- for balancers ----------------------------------------------------------------------
+    def __init__(self, sight: Sight, language: str) -> None:
+        self._sight = sight
+        self._language = language
 
-    async def alive(self) -> Response:
-        """The loop turns; nothing else is asked, so that no outage makes anybody restart us."""
-        return _json({"status": "alive"})
+    def guarded(self, handler: Handler) -> Handler:
+        """The handler as it is: every route is guarded before it is reached."""
+        return handler
 
-    async def ready(self) -> Response:
-        try:
-            picture = await self._shared.get()
-        except SnapshotFailed:
-            return _json({"ready": False, "reasons": [UNKNOWN]}, 503)
-        body = {"ready": picture.ready, "reasons": list(picture.reasons)}
-        return _json(body, 200 if picture.ready else 503)
-
-    # --- for people -------------------------------------------------------------------------
-
-    def guarded(
-        self, handler: Callable[[], Awaitable[Response]]
-    ) -> Callable[[], Awaitable[Response]]:
-        """The handler for those who may look; the others are told how."""
-
-        async def guard() -> Response:
-            entry = self._access.check(
-                _peer(),
-                _headers(),
-                request.cookies.get(COOKIE),
-                loopback=bool(_scope().get(LOOPBACK)),
-            )
-            if entry is Entry.ALLOWED:
-                return await handler()
-            if request.path.startswith("/api/"):
-                if entry is Entry.NEEDS_TOKEN:
-                    return _json({"error": "the token is needed"}, 401)
-                return _json({"error": "set STATUS_TOKEN to open this from elsewhere"}, 403)
-            if entry is Entry.NEEDS_TOKEN:
-                return _redirect(url_for("login"))
-            return await self._message("closed", 403)
-
-        return guard
-
-    async def page(self) -> Response:
-        words = self._words()
-        shown = await self._look(words)
-        page = await render_template(
-            "status.html",
-            t=words,
-            view=shown,
-            sections=SECTIONS,
-            groups=GROUPS,
-            can_sign_out=self._access.has_token,
+    def visitor(self) -> Visitor:
+        guest = cast("Guest", g.guest)
+        return Visitor(
+            name=guest.name, role=guest.role, csrf=guest.csrf, can_sign_out=guest.by_cookie
         )
-        response = Response(page)
-        if "lang" in request.args:
-            response.set_cookie(
-                LANGUAGE_COOKIE, words.language, max_age=YEAR_S, httponly=True, samesite="Lax"
-            )
-        return response
 
-    async def status(self) -> Response:
+    def words(self) -> Words:
+        wishes = (
+            request.args.get("lang"),
+            request.cookies.get(LANGUAGE_COOKIE),
+            request.headers.get("Accept-Language"),
+        )
+        return Words(choose(*wishes, default=self._language))
+
+    async def overview(self) -> Overview | None:
         try:
-            picture = await self._shared.get()
-        except SnapshotFailed:
-            return _json({"error": UNKNOWN}, 503)
-        return _json({"verdict": assess(picture), "status": picture})
+            return await self._sight.overview()
+        except Exception:
+            log.exception("status_unknown")
+            return None
 
-    async def events(self) -> Response:
-        if self._streams >= self._options.streams_max:
-            response = _json({"error": "too many pages are open"}, 503)
-            response.headers["Retry-After"] = "5"
+
+class _Guard:
+    """Before each request: who asks, may they, and did they mean it."""
+
+    def __init__(self, access: Access, site: Site) -> None:
+        self._access = access
+        self._site = site
+
+    async def let_in(self) -> Response | None:
+        """Nothing to let the request through, else the answer."""
+        if request.endpoint in OPEN:
+            return None
+        headers, cookie = request_headers(), request.cookies.get(COOKIE)
+        if request.endpoint in PROBES and self._access.may_probe(peer(), headers):
+            return None
+        loopback = bool(scope().get(LOOPBACK))
+        entry = self._access.check(peer(), headers, cookie, loopback=loopback)
+        if isinstance(entry, Entry):
+            return await self._stranger(entry)
+        g.guest = entry
+        if request.method in SAFE_METHODS:
+            return None
+        return await self._action(entry, headers)
+
+    async def _action(self, guest: Guest, headers: Mapping[str, str]) -> Response | None:
+        given = request.headers.get(CSRF_HEADER)
+        leaving = request.endpoint == "logout"
+        if leaving and given is None:
+            given = (await request.form).get("csrf")
+        if not self._access.is_genuine(guest, headers, given):
+            log.warning("action_not_genuine", by=guest.name, path=request.path, peer=peer())
+            return problem(403, "csrf", "the page is too old, or this was not asked for by it")
+        if not guest.may_act and not leaving:
+            return problem(403, "viewer", "you may look, but not change anything")
+        return None
+
+    async def _stranger(self, entry: Entry) -> Response:
+        is_page = not request.path.startswith("/api/") and request.endpoint not in PROBES
+        if entry is Entry.LOGIN:
+            if is_page and request.method in SAFE_METHODS:
+                return redirect(url_for("login"))
+            response = problem(401, "login", "sign in, or send the token")
+            response.headers["WWW-Authenticate"] = 'Bearer realm="topicdesk"'
             return response
-        stream = self._stream(self._words(), _scope().get(CLOSING) or anyio.Event())
-        response = Response(stream, content_type="text/event-stream; charset=utf-8")
-        response.headers["X-Accel-Buffering"] = "no"
-        response.timeout = None  # Quart would cut it after a minute
-        return response
-
-    async def _stream(self, words: Words, closing: anyio.Event) -> AsyncIterator[bytes]:
-        """A view each second, until the browser leaves, the server ends or the hour is over."""
-        self._streams += 1
-        try:
-            ends_at = anyio.current_time() + self._options.stream_s
-            while not closing.is_set() and anyio.current_time() < ends_at:
-                shown = await self._look(words)
-                yield b"data: %b\n\n" % orjson.dumps(shown)
-                with anyio.move_on_after(self._options.snapshot_interval_s):
-                    await closing.wait()
-        finally:
-            self._streams -= 1
-
-    async def _look(self, words: Words) -> StatusView:
-        try:
-            return view(await self._shared.get(), words)
-        except SnapshotFailed:
-            return unknown(words)
-
-    async def static(self, name: str) -> Response:
-        """From memory, by a name that is in the folder: no path of the file system is asked for."""
-        if name not in self._files:
-            raise NotFound
-        body, kind = self._files[name]
-        return Response(body, content_type=kind)
-
-    async def login(self) -> Response:
-        if not self._access.has_token:
-            return _redirect(url_for("page"))
-        problem = None
-        if request.method == "POST":
-            token = (await request.form).get("token", "")
-            if self._access.must_wait(_peer()):
-                problem = "login-wait"
-            elif self._access.is_token(token, _peer()):
-                log.info("status_page_opened", peer=_peer())
-                return self._signed_in()
-            else:
-                problem = "login-wrong"
-                log.warning("status_token_wrong", peer=_peer())
-        page = await render_template("login.html", t=self._words(), problem=problem)
-        return Response(page, 429 if problem == "login-wait" else 401 if problem else 200)
-
-    def _signed_in(self) -> Response:
-        response = _redirect(url_for("page"))
-        value, lasts_s = self._access.session()
-        forwarded = request.headers.get("X-Forwarded-Proto", "")
-        response.set_cookie(
-            COOKIE,
-            value,
-            max_age=lasts_s,
-            httponly=True,
-            samesite="Strict",
-            secure=request.scheme == "https" or forwarded == "https",
-        )
-        return response
-
-    async def logout(self) -> Response:
-        response = _redirect(url_for("login"))
-        response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
-        return response
-
-    # --- errors -----------------------------------------------------------------------------
-
-    async def http_error(self, error: HTTPException) -> Response:
-        code = error.code or 500
-        if request.path.startswith("/api/") or code != 404:  # noqa: PLR2004
-            response = _json({"error": error.name.lower()}, code)
-            for name, value in error.get_headers():
-                if name.lower() in {"allow", "retry-after"}:
-                    response.headers[name] = value
-            return response
-        return await self._message("missing", code)
-
-    async def bug(self, error: Exception) -> Response:
-        log.error("page_failed", path=request.path, exc_info=error)
-        return _json({"error": "internal error; see the log"}, 500)
-
-    async def _message(self, name: str, status: int) -> Response:
-        page = await render_template("message.html", t=self._words(), name=name)
-        return Response(page, status)
-
-    def _words(self) -> Words:
-        return Words(
-            choose(
-                request.args.get("lang"),
-                request.cookies.get(LANGUAGE_COOKIE),
-                request.headers.get("Accept-Language"),
-                default=self._options.language,
-            )
-        )
+        if is_page and request.method in SAFE_METHODS:
+            return Response(await message_page(self._site.words(), "closed"), 403)
+        text = "set STATUS_TOKEN or STATUS_USERS to open this from elsewhere"
+        return problem(403, "closed", text)
 
 
-def _scope() -> Mapping[str, Any]:
+class _Ready:
+    """``/readyz``, for balancers."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+
+    async def answer(self) -> Response:
+        found = await self._sight.readiness()
+        return answer(found, 200 if found.ready else 503)
+
+
+async def _alive() -> Response:
+    """The loop turns; nothing else is asked, so that no outage makes anybody restart us."""
+    return answer({"status": "alive"})
+
+
+async def _http_error(site: Site, error: HTTPException) -> Response:
+    if error.code == 404 and not request.path.startswith("/api/"):  # noqa: PLR2004
+        return Response(await message_page(site.words(), "missing"), 404)
+    return of_http_error(error)
+
+
+async def _bug(error: Exception) -> Response:
+    log.error("page_failed", path=request.path, exc_info=error)
+    return problem(500, "bug", "internal error; see the log")
+
+
+def scope() -> Mapping[str, Any]:
     return request.scope
 
 
-def _peer() -> str | None:
+def peer() -> str | None:
     """The address at the other end of the connection, which no header can change."""
-    client = _scope().get("client")
+    client = scope().get("client")
     return client[0] if client else None
 
 
-def _headers() -> dict[str, str]:
+def request_headers() -> dict[str, str]:
     return {name.lower(): value for name, value in request.headers.items()}
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_SUBCLASS)
-    return Response(body, status, content_type="application/json")
-
-
-def _static_files() -> dict[str, tuple[bytes, str]]:
-    """Content and type of what the pages need; three small files."""
-    return {
-        file.name: (file.read_bytes(), KINDS[file.suffix])
-        for file in STATIC.iterdir()
-        if file.suffix in KINDS
-    }
-
-
-def _redirect(to: str) -> Response:
+def redirect(to: str) -> Response:
     return Response(status=303, headers={"Location": to})
+
+
+def _closing() -> anyio.Event:
+    found: anyio.Event = scope().get(CLOSING) or anyio.Event()
+    return found
 
 
 async def _harden(response: Response) -> Response:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.setdefault("Cache-Control", "no-store")
     return response

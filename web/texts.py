@@ -1,5 +1,6 @@
 """What an operator reads, in Russian and English, and how numbers and times are written."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,20 @@ def _bundle(language: str) -> FluentBundle:
     source = (LOCALES / f"status.{language}.ftl").read_text("utf-8")
     bundle.add_resource(FluentResource(source))
     return bundle
+
+
+_KEY: Final = re.compile(r"^([a-zA-Z][\w-]*) =", re.MULTILINE)
+_VARIABLE: Final = re.compile(r"\$(\w+)")
+
+
+@cache
+def patterns(language: str) -> dict[str, str]:
+    """Every text with ``{name}`` where an argument belongs: for the modules in the browser."""
+    source = (LOCALES / f"status.{language}.ftl").read_text("utf-8")
+    names = {name: f"{{{name}}}" for name in _VARIABLE.findall(source)}
+    words = Words(language)
+    keys = _KEY.findall(source)
+    return {key: words(key, **names) for key in keys}
 
 
 def choose(*wanted: str | None, default: str) -> str:

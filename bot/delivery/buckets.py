@@ -22,13 +22,22 @@ class Learning:
 class Budget:
     """May be closed for a while (429), which also shrinks it for longer."""
 
-    __slots__ = ("_factor", "_learning", "_learnt_at", "closed_until")
+    __slots__ = ("_factor", "_learning", "_learnt_at", "closed_until", "lost_s", "too_many")
 
     def __init__(self, learning: Learning) -> None:
         self._learning = learning
         self._factor = 1.0
         self._learnt_at = 0.0
         self.closed_until = 0.0
+        self.too_many = 0
+        """How often Telegram asked to wait."""
+        self.lost_s = 0.0
+        """How long it was closed for that, spans that overlap counted once."""
+
+    def used(self, now: float) -> tuple[int, int]:
+        """Calls that count now, and how many there may be; 0 without a limit."""
+        del now
+        return 0, 0
 
     def factor(self, now: float) -> float:
         """The part of the full budget that is in force."""
@@ -40,6 +49,8 @@ class Budget:
             learning = self._learning
             self._factor = max(learning.least, self.factor(now) * learning.cut)
             self._learnt_at = now
+        self.too_many += 1
+        self.lost_s += max(0.0, now + seconds - max(now, self.closed_until))
         self.closed_until = max(self.closed_until, now + seconds)
 
     def wait(self, now: float, cost: int = 1, keep: int = 0, share: float = 1.0) -> float:
@@ -88,6 +99,10 @@ class Bucket(Budget):
         self.wait(now)
         self._tokens -= cost
 
+    def used(self, now: float) -> tuple[int, int]:
+        self.wait(now)
+        return max(0, round(self._burst - self._tokens)), round(self._burst)
+
     def is_idle(self, now: float) -> bool:
         self.wait(now)
         return super().is_idle(now) and self._tokens >= self._burst
@@ -121,6 +136,10 @@ class Window(Budget):
     def take(self, now: float, cost: int = 1) -> None:
         self._forget(now)
         self._taken.extend([now] * cost)
+
+    def used(self, now: float) -> tuple[int, int]:
+        self._forget(now)
+        return len(self._taken), self._most
 
     def is_idle(self, now: float) -> bool:
         self._forget(now)

@@ -30,7 +30,7 @@ from bot.delivery.crew import Crew, Sender
 from bot.delivery.lane import Lane
 from bot.delivery.lanes import Lanes
 from bot.delivery.options import DeliveryOptions
-from bot.delivery.pace import Pacing
+from bot.delivery.pace import BudgetSight, Pacing
 from bot.delivery.priority import Priority
 from bot.delivery.records import Records
 from bot.delivery.shares import Shares
@@ -135,6 +135,14 @@ class Delivery:
 
     def stats(self) -> DeliveryStats:
         return snapshot(self._counters, self._pace, lanes=len(self._lanes))
+
+    def budgets(self) -> Sequence[BudgetSight]:
+        """What Telegram lets this node send, the bot's own budget first."""
+        return self._pace.budgets()
+
+    @property
+    def in_flight_max(self) -> int:
+        return self._options.in_flight_max
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Delivers until cancelled or drained.

@@ -1,7 +1,7 @@
 """Telegram's limits as one node keeps them: for the bot, each private chat and each group."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -65,6 +65,19 @@ class Hold:
     of_bot: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSight:
+    """What one budget looks like now. ``chat_id`` 0 is the bot's own; a limit of 0 is none."""
+
+    chat_id: int
+    used: int
+    limit: int
+    window_s: float
+    closed_for_s: float
+    lost_s: float
+    too_many: int
+
+
 class Pacing(Protocol):
     """Says when a chat may be called, and takes what the call costs."""
 
@@ -84,6 +97,9 @@ class Pacing(Protocol):
 
     def left(self, chat_id: ChatId) -> float:
         """Calls that a group's budget still allows now, as far as this node knows; 0 unlimited."""
+
+    def budgets(self) -> Sequence[BudgetSight]:
+        """The bot's own first, then those of the groups; this node's calls alone count."""
 
     async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
         """Takes ``cost`` of the bot's and the chat's budgets, both or none; ``None``: taken.
@@ -113,6 +129,8 @@ class Pace:
         self._share = share
         self._bot = self._bot_budget(clock())
         self._chats: dict[ChatId, Budget] = {}
+        self._groups: dict[ChatId, Budget] = {}
+        """Those of the chats that are groups: few, looked at by people, and never forgotten."""
         self._alarms: deque[tuple[float, ChatId]] = deque()
         self.pauses = 0
         self.paused_s = 0.0
@@ -179,6 +197,24 @@ class Pace:
         now = self._clock()
         return sum(budget.closed_until > now for budget in self._chats.values())
 
+    def budgets(self) -> Sequence[BudgetSight]:
+        groups = sorted(self._groups.items())
+        bot = self._sight(0, self._bot, 1.0)
+        return [bot, *(self._sight(chat, each, self.window[1]) for chat, each in groups)]
+
+    def _sight(self, chat_id: int, budget: Budget, window_s: float) -> BudgetSight:
+        now = self._clock()
+        used, limit = budget.used(now)
+        return BudgetSight(
+            chat_id=chat_id,
+            used=used,
+            limit=limit,
+            window_s=window_s,
+            closed_for_s=max(0.0, budget.closed_until - now),
+            lost_s=budget.lost_s,
+            too_many=budget.too_many,
+        )
+
     def _is_alarming(self, chat_id: ChatId, now: float) -> bool:
         self._alarms.append((now, chat_id))
         while self._alarms[0][0] < now - self.options.bot_alarm_s:
@@ -196,7 +232,10 @@ class Pace:
         if budget is None:
             if len(self._chats) >= self.options.buckets_max:
                 self._forget(now)
-            budget = self._chats[chat_id] = self._new(chat_id, now)
+            budget = self._groups.get(chat_id) or self._new(chat_id, now)
+            self._chats[chat_id] = budget
+            if chat_id < 0:
+                self._groups[chat_id] = budget
         return budget
 
     def _new(self, chat_id: ChatId, now: float) -> Budget:

@@ -5,7 +5,7 @@ from math import inf
 from typing import Protocol
 
 from actors.ids import ChatId
-from bot.delivery.pace import Hold, Pace
+from bot.delivery.pace import BudgetSight, Hold, Pace
 from storage.pacing import Answer, Ask
 
 BOT = "bot"
@@ -43,6 +43,9 @@ class SharedPace:
     @property
     def window(self) -> tuple[int, float]:
         return self._own.window
+
+    def budgets(self) -> Sequence[BudgetSight]:
+        return self._own.budgets()
 
     def paused_chats(self) -> int:
         return self._own.paused_chats()

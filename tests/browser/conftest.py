@@ -11,6 +11,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.fakes.local_telegram import Lab, open_lab
+from tests.fakes.status import Site, open_site
+from web.app import WebOptions
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_APPLICATION = Path("/Applications/Chromium.app/Contents/MacOS/Chromium")
@@ -134,3 +136,35 @@ async def open_page(browser: Browser, lab: Lab, watch: Watch) -> AsyncIterator[O
 @pytest.fixture
 async def page(open_page: OpenPage) -> Page:
     return await open_page()
+
+
+# --- the operators' pages -------------------------------------------------------------------
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    async with open_site(WebOptions(snapshot_interval_s=0.2)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def open_status(browser: Browser, site: Site, watch: Watch) -> AsyncIterator[OpenPage]:
+    """Opens a page of the site in a fresh profile; ``wait``: until its numbers are there."""
+    contexts: list[BrowserContext] = []
+
+    async def opened(path: str = "/", *, wait: bool = True, url: str = "", **options: Any) -> Page:
+        settings = {"locale": "en-US", "viewport": {"width": 1280, "height": 900}, **options}
+        context = await browser.new_context(**settings)
+        contexts.append(context)
+        page = await context.new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        watch.follow(page, url or site.url)
+        await page.goto((url or site.url) + path)
+        if wait:
+            await page.locator("#connection[data-state=live]").wait_for()
+            await page.locator("#verdict:not([data-level=''])").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        await context.close()

@@ -1,95 +1,158 @@
-"""A status page on a real server, with a source that a test can change."""
+"""A status page on a real server, with a sight that a test can change and hands that only note."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import anyio
 
+from tests.fakes import status_samples as samples
 from web.app import WebOptions, create_app
 from web.server import serve
-from web.status import Health, StatusSnapshot
-
-STARTED_AT = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
-
-
-def snapshot() -> StatusSnapshot:
-    now = STARTED_AT + timedelta(hours=2, minutes=5)
-    return StatusSnapshot(
-        node="desk-1",
-        version="0.1.0",
-        started_at=STARTED_AT,
-        now=now,
-        mode="webhook",
-        ready=True,
-        reasons=(),
-        health={
-            name: Health(ok=True, detail="1.2 ms") for name in ("postgres", "redis", "telegram")
-        },
-        actors={"idle": 12, "queued": 2, "running": 1, "backing_off": 1, "quarantined": 0},
-        tickets={"NEW": 3, "WORK": 13, "CLOSED": 1240},
-        messages_handled=48210,
-        messages_per_s=6.4,
-        last_message_at=now - timedelta(seconds=3),
-        turns=30120,
-        commits=9100,
-        fenced=0,
-        crashes=0,
-        transients=2,
-        dead_letters=1,
-        mailbox_depth_max=4,
-        window_messages=9,
-        updates_stored=30400,
-        updates_duplicate=12,
-        updates_ignored=801,
-        updates_refused=3,
-        outbox_waiting=7,
-        outbox_sending=2,
-        outbox_oldest_s=4.0,
-        in_flight=2,
-        sent=91002,
-        retries=5,
-        possible_doubles=1,
-        undeliverable=2,
-        pauses_429=4,
-        paused_s=61.0,
-    )
+from web.shapes import (
+    DeadFilter,
+    DeadLetters,
+    DeliveryShape,
+    Done,
+    DoneMany,
+    History,
+    Nodes,
+    Overview,
+    TicketDetail,
+    TicketFilter,
+    Tickets,
+    Tree,
+)
+from web.status import Changed, NotThere, Readiness
 
 
 @dataclass(slots=True)
-class FakeSource:
-    """Implements :class:`web.status.StatusSource`."""
+class FakeSight:
+    """Implements :class:`web.status.Sight`."""
 
-    picture: StatusSnapshot = field(default_factory=snapshot)
+    picture: Overview = field(default_factory=samples.overview)
+    ready: Readiness = field(default_factory=lambda: Readiness(ready=True, reasons=()))
     taken: int = 0
     fails: bool = False
+    asked: list[object] = field(default_factory=list)
 
-    async def snapshot(self) -> StatusSnapshot:
+    async def readiness(self) -> Readiness:
+        self._look()
+        return self.ready
+
+    async def overview(self) -> Overview:
         self.taken += 1
+        self._look()
+        return replace(self.picture, taken_at=datetime.now(UTC))
+
+    async def nodes(self) -> Nodes:
+        self._look()
+        return Nodes(taken_at=datetime.now(UTC), nodes=self.picture.nodes)
+
+    async def tickets(self, wanted: TicketFilter) -> Tickets:
+        self._look(wanted)
+        return samples.tickets(wanted)
+
+    async def ticket(self, number: int) -> TicketDetail:
+        self._look(number)
+        if number > samples.TICKETS:
+            raise NotThere(f"there is no ticket {number}")
+        return samples.ticket(number)
+
+    async def delivery(self) -> DeliveryShape:
+        self._look()
+        return samples.delivery(self.picture)
+
+    async def dead_letters(self, wanted: DeadFilter) -> DeadLetters:
+        self._look(wanted)
+        return samples.dead_letters(wanted)
+
+    async def tree(self) -> Tree:
+        self._look()
+        return samples.tree()
+
+    async def history(self, span: str) -> History:
+        self._look(span)
+        return samples.history(span)
+
+    def change(self, **values: Any) -> None:
+        self.picture = replace(self.picture, **values)
+
+    def _look(self, asked: object = None) -> None:
+        self.asked.append(asked)
         if self.fails:
             raise OSError("postgresql://user:hunter2@host")
-        return self.picture
 
-    def change(self, **values: object) -> None:
-        self.picture = replace(self.picture, **values)  # type: ignore[arg-type]
+
+@dataclass(slots=True)
+class FakeHands:
+    """Implements :class:`web.status.Hands`; ``done`` is what was asked for. May be told to fail."""
+
+    done: list[tuple[object, ...]] = field(default_factory=list)
+    fails: Exception | None = None
+
+    async def poke(self, by: str, ticket: int) -> Done:
+        return self._do("operator_poked", by, ticket)
+
+    async def move(self, by: str, ticket: int, node: str | None) -> Done:
+        return self._do("operator_moved", by, ticket, node)
+
+    async def quarantine(self, by: str, ticket: int, why: str) -> Done:
+        return self._do("operator_quarantined", by, ticket, why)
+
+    async def release(self, by: str, ticket: int) -> Done:
+        return self._do("operator_released", by, ticket)
+
+    async def retry(self, by: str, dead: int) -> Done:
+        return self._do("dead_retried", by, dead)
+
+    async def drop(self, by: str, dead: int, why: str) -> Done:
+        return self._do("dead_dropped", by, dead, why)
+
+    async def retry_many(self, by: str, wanted: DeadFilter, expected: int) -> DoneMany:
+        return self._do_many("dead_retried", by, wanted, expected)
+
+    async def drop_many(self, by: str, wanted: DeadFilter, expected: int, why: str) -> DoneMany:
+        del why
+        return self._do_many("dead_dropped", by, wanted, expected)
+
+    async def drain(self, by: str, node: str) -> Done:
+        self._do("operator_drained", by, node)
+        return Done(action="operator_drained", ticket_id=None, node=node, heard=True)
+
+    def _do(self, action: str, *about: object) -> Done:
+        if self.fails is not None:
+            raise self.fails
+        self.done.append((action, *about))
+        number = about[1] if isinstance(about[1], int) else None
+        return Done(action=action, ticket_id=number, node="desk-1", heard=True)
+
+    def _do_many(self, action: str, by: str, wanted: DeadFilter, expected: int) -> DoneMany:
+        total = samples.dead_letters(wanted).total
+        if total != expected:
+            raise Changed(f"{total} match by now")
+        self._do(action, by, wanted)
+        return DoneMany(action=action, done=total, kept=())
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     url: str
-    source: FakeSource
+    sight: FakeSight
+    hands: FakeHands
     closing: anyio.Event
     closed: anyio.Event
 
 
 @asynccontextmanager
 async def open_site(
-    token: str | None = None, bind: str = "127.0.0.1:0", interval_s: float = 0.05
+    options: WebOptions | None = None, bind: str = "127.0.0.1:0"
 ) -> AsyncIterator[Site]:
-    source, closing, closed = FakeSource(), anyio.Event(), anyio.Event()
-    app = create_app(source, WebOptions(status_token=token, snapshot_interval_s=interval_s))
+    sight, hands, closing, closed = FakeSight(), FakeHands(), anyio.Event(), anyio.Event()
+    app = create_app(sight, hands, options or WebOptions(snapshot_interval_s=0.05))
 
     async def run(*, task_status: anyio.abc.TaskStatus[str]) -> None:
         await partial(serve, app, bind, closing)(task_status=task_status)
@@ -97,7 +160,7 @@ async def open_site(
 
     async with anyio.create_task_group() as group:
         url = await group.start(run)
-        yield Site(url, source, closing, closed)
+        yield Site(url, sight, hands, closing, closed)
         closing.set()
         with anyio.fail_after(5):
             await closed.wait()

@@ -115,7 +115,7 @@ def test_run_reads_the_env_file_and_hands_the_settings_on(
     (tmp_path / "my.env").write_text(f"BOT_TOKEN={TOKEN}\nMAIN_GROUP_ID=-1001234567890\n")
     shown = command("run", "--env-file", "my.env", env={"REDIS_HOTS": "x"})
     assert shown.exit_code == 0
-    assert [settings.main_group_id for settings in got] == [-1001234567890]
+    assert [settings.main_group_id for settings in got] == [(-1001234567890,)]
     assert '"event":"failed"' in shown.stderr
     assert '"meant":"REDIS_HOST"' in shown.stderr
     assert TOKEN not in shown.stderr

@@ -54,6 +54,7 @@ async def test_an_empty_store_has_one_empty_page_and_only_zeros(queries: TicketQ
         waiting=0,
         desk_waiting=0,
         waiting_oldest_s=0.0,
+        quarantined=0,
         timers=0,
         dead_letters=0,
     )

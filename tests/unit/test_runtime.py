@@ -398,7 +398,7 @@ async def test_tickets_that_nobody_needs_are_kept_as_numbers_and_wake_with_their
     store: MemoryTickets,
 ) -> None:
     tickets = [store.add(n) for n in (1, 2, 3)]
-    brief = replace(FAST, idle_timeout_s=0.05)
+    brief = replace(FAST, idle_timeout_s=0.05, chill_interval_s=0.01)
     async with running(store, options=brief) as runtime:
         await until(lambda: runtime.stats().actors[ActorStatus.IDLE] == 3)
         for _ in range(2):

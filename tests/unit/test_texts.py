@@ -55,7 +55,7 @@ def ids(found: Iterable[Phrase]) -> list[str]:
 def test_the_sources_are_read_well_enough_to_be_checked() -> None:
     """Else the tests below would have nothing to find."""
     assert len(PEOPLE) > 70
-    assert len(OPERATORS) > 15
+    assert len(OPERATORS) >= 4  # the pages ask by themselves: test_status_texts.py
     assert ids(each for each in (*PEOPLE, *OPERATORS) if each.args is None) == []
 
 

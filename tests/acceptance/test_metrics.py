@@ -1,0 +1,86 @@
+"""``/metrics``: what Prometheus is told is what happened, and who is told it."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from tests.acceptance.desk import Helpdesk
+from tests.fakes.scrape import scrape
+
+pytestmark = pytest.mark.anyio
+
+STATUS_TOKEN = "a-status-token-of-the-tests"
+LABELS_MAX = 40
+"""Series of one metric, buckets aside: more are no bounded set."""
+
+
+@pytest.fixture
+async def desk(postgres_dsn: str, redis_url: str) -> AsyncIterator[Helpdesk]:
+    """By webhook, with a token; numbers are the same with polling."""
+    token = {"STATUS_TOKEN": STATUS_TOKEN}
+    async with Helpdesk.open("webhook", postgres_dsn, redis_url, **token) as opened:
+        yield opened
+
+
+async def test_what_is_counted_is_what_happened(desk: Helpdesk) -> None:
+    case = await desk.opens(desk.ivan)
+    await desk.assigns(case, "alice")
+    await desk.staff_writes(case, "Посмотрим")
+    await desk.technician_writes(case, "alice", "Готово")
+    await desk.settles()
+    await desk.closes(case)
+    found = await scrape(desk.app.url)
+
+    sent_rows = await desk.value("SELECT count(*) FROM outbox WHERE state = 'sent'")
+    outward = ("to_client", "to_group", "to_technician", "answer_to_press")
+    sent = sum(found.total("topicdesk_messages_total", direction=each) for each in outward)
+    assert sent == sent_rows
+    for direction in outward[:3]:
+        assert found.total("topicdesk_delivery_seconds_count", direction=direction) > 0
+    assert found.total("topicdesk_messages_total", direction="from_client", kind="text") == 1
+    assert found.total("topicdesk_messages_total", direction="from_staff", kind="text") == 1
+    assert found.total("topicdesk_messages_total", direction="from_technician", kind="text") == 1
+    assert found.total("topicdesk_messages_total", kind="assign_requested") == 1
+    handled = await desk.value("SELECT sum(handled_seq) FROM tickets")
+    assert found.total("topicdesk_queue_wait_seconds_count") == handled
+    assert found.total("topicdesk_turn_seconds_count") == found.total("topicdesk_turns_total") > 0
+    assert found.total("topicdesk_commit_seconds_count") == found.total("topicdesk_commits_total")
+    assert found.total("topicdesk_commit_turns_sum") == found.total("topicdesk_turns_total")
+    assert found.total("topicdesk_call_seconds_count") > 0
+    assert found.total("topicdesk_claims_total") >= 1
+    statuses = dict(await desk.rows("SELECT status, count(*) FROM tickets GROUP BY status"))
+    for status, count in statuses.items():
+        assert found.total("topicdesk_tickets", status=status) == count
+    assert found.total("topicdesk_tickets") == 1
+    assert found.total("topicdesk_node_state", state="serving") == 1
+    assert found.total("topicdesk_postgres_up") == 1
+    away = bool(desk.logged("redis_away")) and not desk.logged("redis_back")
+    assert found.total("topicdesk_redis_up") == (not away)  # on a busy machine it may be slow
+
+
+async def test_labels_are_of_bounded_sets_and_tell_nobody(desk: Helpdesk) -> None:
+    case = await desk.opens(desk.ivan, "Мой телефон +7 916 123-45-67")
+    found = await scrape(desk.app.url)
+    for family in found.families:
+        series = {tuple(s.labels.items()) for s in family.samples if "le" not in s.labels}
+        assert len(series) <= LABELS_MAX, family.name
+        for labels in series:
+            for name, value in labels:
+                assert name not in {"ticket", "ticket_id", "user", "chat"}
+                assert str(desk.ivan) not in value
+                assert value != str(case.number) or name == "generation"
+
+
+async def test_it_is_told_to_this_machine_and_to_whoever_has_the_token(desk: Helpdesk) -> None:
+    proxied = {"X-Forwarded-For": "203.0.113.7"}
+    async with aiohttp.ClientSession() as http:
+
+        async def status(**headers: str) -> int:
+            async with http.get(f"{desk.app.url}/metrics", headers=headers) as response:
+                return response.status
+
+        assert await status() == 200
+        assert await status(**proxied) == 401
+        assert await status(**proxied, Authorization="Bearer wrong") == 401
+        assert await status(**proxied, Authorization=f"Bearer {STATUS_TOKEN}") == 200
