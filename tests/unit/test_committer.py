@@ -72,8 +72,9 @@ async def committing(store: Groups) -> AsyncIterator[GroupCommitter]:
 async def test_a_turn_that_nobody_waits_for_any_more_is_not_written() -> None:
     store = Groups()
     async with committing(store) as committer:
+        torn = await store.turn(2)
         with anyio.move_on_after(0) as impatient:
-            await committer.commit(await store.turn(2))
+            await committer.commit(torn)
         assert impatient.cancelled_caught
         later = await store.turn(2)
         store.let_go()
