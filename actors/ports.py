@@ -121,6 +121,12 @@ class Turn:
         return self.steps[-1][0].seq
 
 
+def check_group(turns: Sequence[Turn]) -> None:
+    """Raises ``ValueError`` when two of the turns are of one ticket."""
+    if len({turn.ticket_id for turn in turns}) < len(turns):
+        raise ValueError("two turns of one ticket cannot be committed together")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A message that failed too often, with why."""
@@ -183,6 +189,7 @@ class TicketStore(Protocol):
         A turn whose row has another epoch or version is fenced alone; the others stand.
 
         Raises:
+            ValueError: Two turns are of one ticket; nothing was written.
             Transient: Nothing is known: the transaction may or may not stand. The caller reads
                 ``version`` again (:meth:`versions`) before it does anything else.
         """

@@ -13,7 +13,7 @@ from actors.errors import Quarantined
 from actors.ids import ChatId, Epoch, Seq, TicketId, UserId
 from actors.messages import ClientWrote, Envelope, Message, Person, TimerFired
 from actors.nodes import NodeIdentity
-from actors.ports import CommitOutcome, CommitStatus, LoadedTicket, Turn
+from actors.ports import CommitOutcome, CommitStatus, LoadedTicket, Turn, check_group
 from actors.state import TicketState, Workflow
 from storage import commit, lanes
 from storage.codec import clean, decode_message, decode_state
@@ -164,6 +164,7 @@ class PostgresTicketStore:
         ]
 
     async def commit(self, turns: Sequence[Turn]) -> Sequence[CommitOutcome]:
+        check_group(turns)
         outcomes: dict[TicketId, CommitOutcome] = {}
         together = [turn for turn in turns if not _reroutes(turn)]
         if together:

@@ -2,10 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 
 from actors.errors import Transient
+from actors.ids import TicketId
 from actors.ports import CommitOutcome, CommitStatus, TicketStore, Turn
 from supervisor.observer import Observer, Unobserved
 from supervisor.options import RuntimeOptions
@@ -51,7 +53,8 @@ class GroupCommitter:
     async def commit(self, turn: Turn) -> CommitOutcome:
         """Writes the turn, together with others; returns when it stands or does not.
 
-        A cancel leaves the turn to the committer: it may or may not be written.
+        A cancel takes the turn back, unless its transaction has begun: then it may or may not be
+        written.
 
         Raises:
             Transient: It was not written; the turn may be tried again.
@@ -59,7 +62,12 @@ class GroupCommitter:
         pending = _Pending(turn)
         self._pending.append(pending)
         self._filled.set()
-        await pending.done.wait()
+        try:
+            await pending.done.wait()
+        finally:
+            if not pending.done.is_set():
+                with suppress(ValueError):
+                    self._pending.remove(pending)
         if pending.error is not None:
             raise pending.error
         assert pending.outcome is not None
@@ -74,11 +82,16 @@ class GroupCommitter:
                 await self._write(group)
 
     def _take(self) -> list[_Pending]:
-        count = min(len(self._pending), self._options.commit_turns_max)
-        group = [self._pending.popleft() for _ in range(count)]
-        if not self._pending:
+        """The turns that have waited longest, at most one of a ticket."""
+        waiting, group = self._pending, dict[TicketId, _Pending]()
+        while waiting and len(group) < self._options.commit_turns_max:
+            if waiting[0].turn.ticket_id in group:
+                break
+            pending = waiting.popleft()
+            group[pending.turn.ticket_id] = pending
+        if not waiting:
             self._filled = anyio.Event()
-        return group
+        return list(group.values())
 
     async def _write(self, group: list[_Pending]) -> None:
         """Commits a group and answers each; whatever happens, nobody is left waiting."""

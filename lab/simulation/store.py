@@ -9,7 +9,7 @@ from actors.decision import Actor, Event
 from actors.errors import Quarantined
 from actors.ids import Epoch, Seq, TicketId
 from actors.messages import Envelope, TimerFired
-from actors.ports import CommitOutcome, LoadedTicket, Turn
+from actors.ports import CommitOutcome, LoadedTicket, Turn, check_group
 from actors.state import TicketState
 from lab.simulation import commit
 from lab.simulation.bugs import Bug
@@ -50,6 +50,7 @@ class MemoryTicketStore:
         return await self._session.run("mail", partial(self._mail, ticket_id, after, limit))
 
     async def commit(self, turns: Sequence[Turn]) -> Sequence[CommitOutcome]:
+        check_group(turns)
         outcomes: dict[TicketId, CommitOutcome] = {}
         together = [turn for turn in turns if not _reroutes(turn)]
         await self._send_early(turns)

@@ -11,7 +11,7 @@ from actors.effects import Copy, CopyHistory, Say, Text
 from actors.ids import Epoch, Seq, TicketId
 from actors.messages import ClientWrote, CloseRequested, Envelope, TimerFired
 from actors.places import MAIN
-from actors.ports import CommitStatus, LoadedTicket
+from actors.ports import CommitStatus, LoadedTicket, Turn
 from actors.workflows import decide
 from tests.contract.conftest import Stores
 from tests.fakes.case import MARIA
@@ -60,6 +60,28 @@ async def test_a_fenced_turn_leaves_no_trace(stores: Stores, how: str) -> None:
     assert envelope in await stores.unhandled(first.ticket_id)
     assert await stores.lane(f"main:{first.ticket_id}") == []
     assert list(await stores.tickets.fire_timers(10)) == []
+
+
+async def test_two_turns_of_one_ticket_are_never_written_together(stores: Stores) -> None:
+    """The one that is fenced would have its events and effects written with the other's."""
+    envelope = await stores.receive(1)
+    former = await stores.claim(envelope.ticket_id)
+    present = await stores.claim(envelope.ticket_id)
+    turns = [
+        Turn(
+            ticket_id=envelope.ticket_id,
+            epoch=loaded.epoch,
+            version=loaded.version,
+            steps=((envelope, Decision(state=loaded.state, effects=(HELLO,))),),
+        )
+        for loaded in (former, present)
+    ]
+    with pytest.raises(ValueError, match="two turns of one ticket"):
+        await stores.tickets.commit(turns)
+    assert await stores.lane(f"main:{envelope.ticket_id}") == []
+    outcomes = [(await stores.tickets.commit([turn]))[0].status for turn in turns]
+    assert outcomes == [CommitStatus.FENCED, CommitStatus.COMMITTED]
+    assert len(await stores.lane(f"main:{envelope.ticket_id}")) == 1
 
 
 async def test_the_lanes_with_new_rows_are_named(stores: Stores) -> None:

@@ -11,7 +11,14 @@ from actors.decision import ArmTimer
 from actors.errors import CorruptSnapshot, Quarantined, Transient
 from actors.ids import Epoch, Seq, TicketId, UserId
 from actors.messages import Envelope, Message, Person, TimerFired
-from actors.ports import CommitOutcome, CommitStatus, DeadLetter, LoadedTicket, Turn
+from actors.ports import (
+    CommitOutcome,
+    CommitStatus,
+    DeadLetter,
+    LoadedTicket,
+    Turn,
+    check_group,
+)
 from actors.state import TicketState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -107,6 +114,7 @@ class MemoryTickets:
             await self.hold.wait()
         if self.failures:
             raise self.failures.pop(0)
+        check_group(turns)
         self.group_sizes.append(len(turns))
         outcomes = [self._write(turn) for turn in turns]
         if self.lost_answers:
