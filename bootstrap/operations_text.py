@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import orjson
 
-from bootstrap.masking import DEPTH_MAX, HIDDEN, Mask
+from bootstrap.masking import DEPTH_MAX, Mask
+from bootstrap.masking_shapes import HIDDEN
 from storage.inspection import (
     DeadInspected,
     DeadSight,

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import hypothesis  # noqa: F401 - before a test freezes the heap, after which it cannot check trio's
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage import migrate
 from storage.embedded import embedded_postgres, embedded_valkey
 from storage.postgres import PostgresOptions, create_engine, normalise
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # nothing is a failure because the machine has much to do
 
 TEMPLATE = "template_topicdesk"
 """Migrated once; each test's database is a copy of it, made in some 30 ms."""
