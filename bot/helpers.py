@@ -105,7 +105,7 @@ class HelperWatch:
             self._names[helper.bot_id] = f"@{me.username}"
             self._crew.note(helper.bot_id, None, None)
             for chat_id in self._groups:
-                trouble = await standing(helper, chat_id)
+                trouble = await standing(helper.call, helper.bot_id, chat_id)
                 self._crew.note(helper.bot_id, chat_id, trouble)
         except (TelegramUnauthorizedError, TelegramNotFound):
             self._crew.note(helper.bot_id, None, Trouble.UNKNOWN)
@@ -169,11 +169,15 @@ class HelperWatch:
         return True
 
 
-async def standing(helper: Sender, chat_id: ChatId) -> Trouble | None:
-    """What keeps a helper from writing in a group, as it is told itself; ``None``: nothing."""
+async def standing(call: Call, bot_id: UserId, chat_id: ChatId) -> Trouble | None:
+    """What keeps a bot from writing in a group, as it is told itself; ``None``: nothing.
+
+    Raises:
+        TelegramAPIError: It could not be asked now, or has no valid token.
+    """
     try:
-        chat: ChatFullInfo = await helper.call(GetChat(chat_id=chat_id))
-        member = await helper.call(GetChatMember(chat_id=chat_id, user_id=helper.bot_id))
+        chat: ChatFullInfo = await call(GetChat(chat_id=chat_id))
+        member = await call(GetChatMember(chat_id=chat_id, user_id=bot_id))
     except (TelegramForbiddenError, TelegramBadRequest):
         return Trouble.AWAY
     match member:
