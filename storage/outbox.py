@@ -357,6 +357,7 @@ def _report(settlement: Settlement) -> lanes.Letter | None:
                     reason=reason,
                     detail=detail[:DETAIL_LENGTH_MAX],
                     content=row.effect.content if isinstance(row.effect, Copy) else None,
+                    row=row.id,
                 ),
             )
         case _:

@@ -228,6 +228,7 @@ def _report(settlement: Settlement) -> Letter | None:
                 reason=reason,
                 detail=detail[:DETAIL_LENGTH_MAX],
                 content=row.effect.content if isinstance(row.effect, Copy) else None,
+                row=row.id,
             )
             key = f"sent:{row.id}:failed"
             return Letter(key=key, ticket_id=row.ticket_id, message=failed)
