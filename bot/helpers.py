@@ -115,6 +115,11 @@ class HelperWatch:
         except Exception:
             log.exception("helper_watch_failed", bot=helper.bot_id)
 
+    def _chats(self, helper: Sender) -> set[ChatId]:
+        """The groups of the settings, and those that it was left out of: a group may have moved."""
+        troubled = {chat for bot, chat in self._crew.troubles() if bot == helper.bot_id}
+        return {*self._groups, *(chat for chat in troubled if chat is not None)}
+
     # --- telling ----------------------------------------------------------------------------
 
     async def tell(self) -> None:

@@ -75,6 +75,11 @@ class Crew:
         self._refused: OrderedDict[int, None] = OrderedDict()
         self._changed = anyio.Event()
 
+    @property
+    def paces(self) -> list[Pacing]:
+        """The budgets of all bots."""
+        return [sender.pace for sender in (self.main, *self.helpers.values())]
+
     # --- who writes -------------------------------------------------------------------------
 
     def sender(self, bot_id: UserId | None) -> Sender:

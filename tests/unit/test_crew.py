@@ -18,7 +18,7 @@ from aiogram.methods import (
 )
 
 from actors.books import Counterpart, LinkedMessage
-from actors.effects import Delete, EditCopy, OpenTopic, Say, Text
+from actors.effects import Delete, EditCopy, Keyboard, KeyboardKind, OpenTopic, Say, ShowCard, Text
 from actors.ids import ChatId, MessageId, TicketId, UserId
 from actors.messages import Content, ContentKind, Json
 from actors.places import MAIN
@@ -129,6 +129,26 @@ async def test_each_bot_has_budgets_of_its_own(bots: Bots) -> None:
         took_s = anyio.current_time() - begun
     assert took_s < REAL.group_window_s
     assert [len(api.calls) for api in (bots.main, bots.first, bots.second)] == [20, 20, 20]
+
+
+async def test_what_piled_up_behind_a_topics_opening_is_joined_by_the_helpers(bots: Bots) -> None:
+    """20 tickets at once: their topics take the main bot's first minute, their cards the second."""
+    for ticket in range(1, 21):
+        title: dict[str, str | int] = {"ticket": ticket, "client": "x", "technician": "alice"}
+        bots.post.outbox.add(
+            OpenTopic(place=MAIN, title=Text(key="title-work", args=title)),
+            ShowCard(place=MAIN, keyboard=Keyboard(kind=KeyboardKind.TRIAGE)),
+            *(written(ticket * 100 + n, f"<{ticket}:{n}>", MAIN) for n in range(5)),
+            ticket=ticket,
+            client=500 + ticket,
+        )
+    async with bots.post.running(REAL, helpers=bots.senders(REAL)):
+        begun = anyio.current_time()
+        await bots.post.settled()
+        took_s = anyio.current_time() - begun
+    assert took_s < REAL.group_window_s + 5
+    assert len(bots.main.calls) == 40
+    assert len(bots.first.calls) + len(bots.second.calls) == 20
 
 
 async def test_only_texts_without_buttons_go_by_helpers_and_the_order_stays(bots: Bots) -> None:
