@@ -9,7 +9,7 @@ import pytest
 from lab.telegram.client import Object
 from lab.telegram.limits import COUNTED, LimitRules
 from tests.acceptance.desk import DEADLINE_S, Case, Helpdesk
-from tests.acceptance.people import BY_WEBHOOK
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -140,6 +140,7 @@ async def test_media_and_texts_keep_their_order_although_two_bots_bring_them(
 # --- what people do with what a helper wrote ------------------------------------------------
 
 
+@POLLING_TOO
 async def test_an_edit_goes_by_the_author(desk: Helpdesk) -> None:
     case, helper = await by_helper(desk)
     written = await desk.client_writes(desk.ivan, "Кабинет 12")

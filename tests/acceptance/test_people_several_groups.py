@@ -7,7 +7,7 @@ import pytest
 from lab.telegram.client import Object
 from lab.telegram.model import ADMIN_RIGHTS
 from tests.acceptance.desk import DEADLINE_S, Case, Helpdesk, number_of
-from tests.acceptance.people import BY_WEBHOOK
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -64,6 +64,7 @@ async def says(desk: Helpdesk, group: int, case: Case, words: str, **more: objec
     return message
 
 
+@POLLING_TOO
 async def test_new_tickets_are_spread_over_the_groups(desk: Helpdesk) -> None:
     clients = [7100 + number for number in range(6)]
     for client in clients:

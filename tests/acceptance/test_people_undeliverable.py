@@ -4,7 +4,7 @@ import pytest
 
 from lab.telegram.client import Object
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, Talk
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -75,6 +75,7 @@ async def test_the_author_in_the_technicians_group_hears_it_too(desk: Helpdesk) 
     assert told["buttons"] is None
 
 
+@POLLING_TOO
 async def test_a_button_acts_once_however_often_it_is_pressed(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     await refuses(desk, desk.ivan)
