@@ -104,7 +104,7 @@ class HelperWatch:
             me = await helper.call(GetMe())
             self._names[helper.bot_id] = f"@{me.username}"
             self._crew.note(helper.bot_id, None, None)
-            for chat_id in self._groups:
+            for chat_id in self._chats(helper):
                 trouble = await standing(helper.call, helper.bot_id, chat_id)
                 self._crew.note(helper.bot_id, chat_id, trouble)
         except (TelegramUnauthorizedError, TelegramNotFound):
