@@ -229,6 +229,34 @@ async def test_an_edit_of_what_a_kicked_helper_wrote_comes_as_an_answer(desk: He
     assert anew["from"]["id"] == MAIN
 
 
+async def test_in_a_storm_of_faults_nothing_is_lost_and_the_order_stays(desk: Helpdesk) -> None:
+    cases = await open_many(desk, TOPICS)
+    for method in ("copy*", "send*"):
+        await desk.lab.add_fault("too_many_requests", method=method, probability=0.1, retry_after=1)
+        await desk.lab.add_fault("server_error", method=method, probability=0.05)
+        await desk.lab.add_fault("drop_after", method=method, probability=0.05)
+    await desk.lab.send_many(
+        [
+            {"user": case.client, "chat": case.client, "text": f"<{case.client}:{number}>"}
+            for number in range(TEXTS)
+            for case in cases
+        ]
+    )
+    for case in cases:
+        await desk.sees(desk.main, f"<{case.client}:{TEXTS - 1}>", case.topic)
+    await desk.lab.clear_faults()
+    await desk.settles()
+    uncertain = sum(call["fault"] == "drop_after" for call in await desk.lab.calls())
+    doubled = 0
+    for case in cases:
+        words = "\n".join(await desk.texts(desk.main, case.topic))
+        wanted = [f"<{case.client}:{number}>" for number in range(TEXTS)]
+        assert all(each in words for each in wanted)
+        assert sorted(wanted, key=words.index) == wanted
+        doubled += sum(words.count(each) - 1 for each in wanted)
+    assert doubled <= uncertain
+
+
 @pytest.mark.parametrize("tokens", [("43:unknown", TOKENS[1])])
 async def test_a_start_bears_a_helper_that_telegram_does_not_know(
     mode: str, postgres_dsn: str, redis_url: str, tokens: Sequence[str]
