@@ -137,6 +137,27 @@ async def test_media_and_texts_keep_their_order_although_two_bots_bring_them(
     assert [m["from"]["id"] for m in shown] == [helper, MAIN] * 4
 
 
+async def test_helpers_write_in_a_technicians_group_too(desk: Helpdesk) -> None:
+    case, _ = await by_helper(desk)
+    await desk.client_writes(desk.ivan, "вот фото", kind="photo")
+    await desk.assigns(case, "alice")
+    _, group = desk.technician("alice")
+    written = await desk.staff_writes(case, "Смотрим")
+    copy = await desk.sees(group, "Смотрим", case.mirrors["alice"])
+    await desk.settles()
+    shown = await desk.shown(group, case.mirrors["alice"])
+    by = {m["text"].split("\n")[-1]: m["from"]["id"] for m in shown if not m["buttons"]}
+    assert by["вот фото"] == MAIN
+    assert by["Не печатает принтер"] == by["Смотрим"] != MAIN
+    await desk.lab.edit(desk.maria, desk.main, written["message_id"], "Смотрим вдвоём")
+    await desk.settles()
+    assert (await desk.message(group, copy["message_id"]))["text"].endswith("Смотрим вдвоём")
+    await desk.technician_writes(case, "alice", "Готово", reply_to=copy["message_id"])
+    answer = await desk.sees(desk.ivan, "Готово")
+    asked = await desk.sees(desk.ivan, "Смотрим вдвоём")
+    assert answer["reply_to"] == asked["message_id"]
+
+
 # --- what people do with what a helper wrote ------------------------------------------------
 
 
