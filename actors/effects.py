@@ -45,6 +45,8 @@ class KeyboardKind(StrEnum):
     """Skip the comment."""
     RESEND = "resend"
     """Send what waited for the client. Drawn for the staff in the main topic."""
+    RETRY = "retry"
+    """Try again what could not be delivered. Drawn for the staff in the main topic."""
     COMMENT = "comment"
     """Add a comment."""
 
@@ -54,13 +56,14 @@ class Keyboard:
     """Buttons by what they are for; who is active is filled in when they are drawn.
 
     ``generation`` and ``technician_id`` (the one assigned, if any) concern ``TRIAGE``; ``question``
-    (1–3) concerns ``SCORES``.
+    (1–3) concerns ``SCORES``; ``card`` names what ``RETRY`` is about.
     """
 
     kind: KeyboardKind
     generation: int = 0
     technician_id: TechnicianId | None = None
     question: int = 0
+    card: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,17 @@ class CopyHistory:
 
     place: Place
     after_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resend:
+    """Put a row of the outbox that could not be delivered into its lane again, as it was.
+
+    Expanded by the commit itself; nothing when the row is none of the ticket's that failed.
+    """
+
+    place: Place
+    row: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +228,7 @@ type Effect = (
     | Copy
     | EditCopy
     | CopyHistory
+    | Resend
     | ShowCard
     | Say
     | Edit
@@ -230,6 +245,7 @@ EFFECT_TYPES: tuple[type[Effect], ...] = (
     Copy,
     EditCopy,
     CopyHistory,
+    Resend,
     ShowCard,
     Say,
     Edit,

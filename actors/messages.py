@@ -250,6 +250,14 @@ class ResendRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequested:
+    """The staff want what a card says was not delivered to be sent again."""
+
+    press: Press
+    card: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BanRequested:
     """``/ban`` or ``/unban`` in the main topic; it is in force already."""
 
@@ -327,13 +335,17 @@ class FailureReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFailed:
-    """An effect for ``place`` ended as undeliverable; ``content`` is set when it was a copy."""
+    """An effect for ``place`` ended as undeliverable; ``content`` is set when it was a copy.
+
+    ``row`` is its number in the outbox, where it may be tried again.
+    """
 
     place: Place
     effect: str
     reason: FailureReason
     detail: str
     content: Content | None = None
+    row: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +377,7 @@ type Message = (
     | ClientLeft
     | ClientReturned
     | ResendRequested
+    | RetryRequested
     | BanRequested
     | ScoreGiven
     | CommentOffered

@@ -93,6 +93,22 @@ class Reaction:
     emoji: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """What could not be delivered and may be tried again: ``row`` of the outbox.
+
+    ``card`` is the number on the card's button: the row for which the card was made.
+    """
+
+    card: int
+    row: int
+    place: Place
+    effect: str
+
+
+FAILED_MAX = 50
+"""Cards of a ticket with a button that acts; on older ones it says that it is too late."""
+
 REACTIONS_MAX = 64
 """Reactions of a ticket that are remembered; who takes back an older one clears what is shown."""
 
@@ -123,6 +139,8 @@ class TicketState:
 
     At most ``UNSENT_MAX``: the oldest are left out then.
     """
+    failed: tuple[Failed, ...] = ()
+    """Oldest first; at most ``FAILED_MAX``."""
     reactions: tuple[Reaction, ...] = ()
     """Those that stand, oldest first; at most ``REACTIONS_MAX``."""
     words: str = ""

@@ -206,6 +206,13 @@ def relay(
     show_default=True,
     help="Telegram's limits times this; 6 shows in minutes what else takes an hour.",
 )
+@click.option(
+    "--helpers",
+    type=click.IntRange(min=0, max=19),
+    default=0,
+    show_default=True,
+    help="Helper bots that share the texts (limited only).",
+)
 @click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
 @json_file_option
 @click.pass_context
@@ -216,6 +223,7 @@ def delivery(
     clients: int,
     messages: int,
     scale: float,
+    helpers: int,
     runs: int,
     json_file: Path | None,
 ) -> None:
@@ -224,13 +232,18 @@ def delivery(
     limited: all write at once under limits. flood: quiet clients beside one who floods.
     storm: no limits, but a fifth of all calls fails in some way.
     """
-    lab = _lab("lab.bench_delivery", "bench")
+    lab = _lab("lab.bench_limited" if scene == "limited" else "lab.bench_delivery", "bench")
     given = context.get_parameter_source("messages") is not ParameterSource.DEFAULT
     with told():
         match scene:
             case "limited":
                 code = lab.limited(
-                    clients=clients, messages=messages, scale=scale, runs=runs, json_file=json_file
+                    clients=clients,
+                    messages=messages,
+                    scale=scale,
+                    runs=runs,
+                    json_file=json_file,
+                    helpers=helpers,
                 )
             case "flood":
                 count = messages if given else FLOOD

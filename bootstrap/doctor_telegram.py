@@ -16,6 +16,7 @@ from aiogram.exceptions import (
 )
 from aiogram.types import ChatMemberAdministrator, ChatMemberOwner, User
 
+from bootstrap.doctor_helpers import helper
 from bootstrap.findings import Finding, Verdict, in_time
 from bootstrap.settings import Settings
 
@@ -51,6 +52,9 @@ async def telegram(settings: Settings, report: Callable[[Finding], None]) -> Non
         report(_privacy(me, all_admin=admin))
         for finding in findings:
             report(finding)
+        for number, token in enumerate(settings.helper_tokens, start=1):
+            name = f"helper {number}"
+            report(await in_time(name, helper(name, token, session, groups)))
         report(await in_time("webhook", _webhook(bot, settings)))
 
 

@@ -40,6 +40,7 @@ from actors.effects import (
     React,
     RenameTopic,
     ReopenTopic,
+    Resend,
     Say,
     ShowCard,
 )
@@ -128,8 +129,8 @@ class Calls:
                 return await self._relay.react(effect, row, address)
             case Delete():
                 return await self._relay.delete(effect, row, address)
-            case CopyHistory():
-                raise AssertionError("history is expanded by the commit")
+            case CopyHistory() | Resend():
+                raise AssertionError("expanded by the commit")
             case _:
                 assert_never(effect)
 

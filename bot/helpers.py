@@ -104,8 +104,8 @@ class HelperWatch:
             me = await helper.call(GetMe())
             self._names[helper.bot_id] = f"@{me.username}"
             self._crew.note(helper.bot_id, None, None)
-            for chat_id in self._groups:
-                trouble = await standing(helper, chat_id)
+            for chat_id in self._chats(helper):
+                trouble = await standing(helper.call, helper.bot_id, chat_id)
                 self._crew.note(helper.bot_id, chat_id, trouble)
         except (TelegramUnauthorizedError, TelegramNotFound):
             self._crew.note(helper.bot_id, None, Trouble.UNKNOWN)
@@ -114,6 +114,11 @@ class HelperWatch:
             log.warning("helper_not_seen", bot=helper.bot_id, error=type(error).__name__)
         except Exception:
             log.exception("helper_watch_failed", bot=helper.bot_id)
+
+    def _chats(self, helper: Sender) -> set[ChatId]:
+        """The groups of the settings, and those that it was left out of: a group may have moved."""
+        troubled = {chat for bot, chat in self._crew.troubles() if bot == helper.bot_id}
+        return {*self._groups, *(chat for chat in troubled if chat is not None)}
 
     # --- telling ----------------------------------------------------------------------------
 
@@ -169,11 +174,15 @@ class HelperWatch:
         return True
 
 
-async def standing(helper: Sender, chat_id: ChatId) -> Trouble | None:
-    """What keeps a helper from writing in a group, as it is told itself; ``None``: nothing."""
+async def standing(call: Call, bot_id: UserId, chat_id: ChatId) -> Trouble | None:
+    """What keeps a bot from writing in a group, as it is told itself; ``None``: nothing.
+
+    Raises:
+        TelegramAPIError: It could not be asked now, or has no valid token.
+    """
     try:
-        chat: ChatFullInfo = await helper.call(GetChat(chat_id=chat_id))
-        member = await helper.call(GetChatMember(chat_id=chat_id, user_id=helper.bot_id))
+        chat: ChatFullInfo = await call(GetChat(chat_id=chat_id))
+        member = await call(GetChatMember(chat_id=chat_id, user_id=bot_id))
     except (TelegramForbiddenError, TelegramBadRequest):
         return Trouble.AWAY
     match member:

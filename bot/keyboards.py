@@ -57,6 +57,13 @@ class ResendData(CallbackData, prefix="re"):
     ticket: Positive
 
 
+class RetryData(CallbackData, prefix="rt"):
+    """Try again what the card of this number is about."""
+
+    ticket: Positive
+    card: Positive
+
+
 TICKET_DATA: tuple[type[CallbackData], ...] = (
     AssignData,
     CloseData,
@@ -64,6 +71,7 @@ TICKET_DATA: tuple[type[CallbackData], ...] = (
     CommentData,
     SkipData,
     ResendData,
+    RetryData,
 )
 
 
@@ -99,6 +107,8 @@ def draw(
             rows = [[button("button-skip", SkipData(ticket=ticket_id))]]
         case KeyboardKind.RESEND:
             rows = [[button("button-resend", ResendData(ticket=ticket_id))]]
+        case KeyboardKind.RETRY:
+            rows = [[button("button-retry", RetryData(ticket=ticket_id, card=keyboard.card))]]
         case KeyboardKind.COMMENT:
             rows = [[button("button-comment", CommentData(ticket=ticket_id))]]
         case _:

@@ -18,6 +18,7 @@ from actors.messages import (
     HintAsked,
     Press,
     ResendRequested,
+    RetryRequested,
     ScoreGiven,
     StaffWrote,
     TechnicianWrote,
@@ -33,6 +34,7 @@ from bot.keyboards import (
     CloseData,
     CommentData,
     ResendData,
+    RetryData,
     ScoreData,
     SkipData,
 )
@@ -158,7 +160,9 @@ def _answers_desk(message: Message, desk: Desk) -> bool:
 # --- buttons --------------------------------------------------------------------------------
 
 
-type TicketData = AssignData | CloseData | ResendData | ScoreData | CommentData | SkipData
+type TicketData = (
+    AssignData | CloseData | ResendData | RetryData | ScoreData | CommentData | SkipData
+)
 
 
 def _data_of(query: CallbackQuery) -> TicketData | None:
@@ -179,7 +183,7 @@ def _press(query: CallbackQuery, known: Lookups) -> Translation:
     press = Press(callback_id=query.id, by=person_of(query.from_user))
     route = ToTicket(ticket_id=TicketId(data.ticket))
     match data:
-        case AssignData() | CloseData() | ResendData():
+        case AssignData() | CloseData() | ResendData() | RetryData():
             topic = known.topic
             if topic is None or topic.ticket_id != data.ticket:
                 return _refused(query, "forged-press", "not in a topic of this ticket")
@@ -190,6 +194,8 @@ def _press(query: CallbackQuery, known: Lookups) -> Translation:
                 return _refused(query, "forged-press", "not in the main topic")
             if isinstance(data, ResendData):
                 return Accept(route=route, message=ResendRequested(press=press))
+            if isinstance(data, RetryData):
+                return Accept(route=route, message=RetryRequested(press=press, card=data.card))
             technician = known.technicians.get(data.technician)
             if technician is None:
                 return _refused(query, "stale-press", "the technician is not active")

@@ -50,15 +50,20 @@ async def telegram_alone() -> AsyncIterator[tuple[LabClient, Mapping[str, str]]]
 
 
 @asynccontextmanager
-async def running(module: Sequence[str] | None = None, **more: str) -> AsyncIterator[Stage]:
+async def running(
+    module: Sequence[str] | None = None, *, helpers: Sequence[str] = (), **more: str
+) -> AsyncIterator[Stage]:
     """The local Telegram and the bot, by webhook, in processes of their own.
 
-    ``more`` are settings of the bot; without them its pace knows no limit. ``module`` is a program
-    to run in the bot's stead.
+    ``helpers`` are tokens of helper bots. ``more`` are settings of the bot; without them its pace
+    knows no limit. ``module`` is a program to run in the bot's stead.
     """
     folder = Path(tempfile.mkdtemp(prefix="topicdesk-bench-"))
     try:
         async with telegram_alone() as (lab, given):
+            if helpers:
+                await _join(lab, helpers)
+                more["HELPER_BOT_TOKENS"] = ",".join(helpers)
             address = f"127.0.0.1:{free_port()}"
             settings = {
                 **given,
@@ -79,6 +84,15 @@ async def running(module: Sequence[str] | None = None, **more: str) -> AsyncIter
                 yield Stage(lab=lab, bot=bot, settings=settings, log_file=log_file)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _join(lab: LabClient, tokens: Sequence[str]) -> None:
+    """Helper bots become plain members of all groups."""
+    groups = [chat["id"] for chat in (await lab.world())["chats"] if chat["id"] < 0]
+    for number, token in enumerate(tokens, start=1):
+        bot = await lab.add_bot(token, f"helper_{number}_bot")
+        for group in groups:
+            await lab.join(group, bot["id"])
 
 
 def percentile(waits: Iterable[float], part: float) -> float:

@@ -4,6 +4,7 @@ What is known of a group stands in Postgres, since every node opens tickets and 
 groups. A single group needs none of that: its tickets go there and wait until it is well.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -21,6 +22,10 @@ OPENING_CALLS = 3
 
 FULL_S = 600.0
 """A group that took no more topics is asked again after so long: nobody tells when it has room."""
+
+FRESH_S = 0.5
+"""What is known of the groups' loads is read again after so long, and counted along meanwhile:
+every batch of a rush would else count all open tickets."""
 
 FULL = "full"
 """The trouble that delivery finds; the others are found by looking at the group."""
@@ -110,12 +115,19 @@ class MainGroups:
     """
 
     def __init__(
-        self, engine: AsyncEngine, chat_ids: Sequence[ChatId], rooms: Rooms = _unlimited
+        self,
+        engine: AsyncEngine,
+        chat_ids: Sequence[ChatId],
+        rooms: Rooms = _unlimited,
+        fresh_s: float = FRESH_S,
     ) -> None:
         self._engine = engine
         self._chat_ids = tuple(chat_ids)
         self._rooms = rooms
+        self._fresh_s = fresh_s
         self._moved: dict[ChatId, ChatId] = {}
+        self._known: list[_Load] = []
+        self._known_until = -inf
 
     def __contains__(self, chat_id: object) -> bool:
         return chat_id in self._chat_ids or chat_id in self._moved.values()
@@ -141,8 +153,10 @@ class MainGroups:
             return [self._moved.get(only, only)] * count
         if not count:
             return []
-        loads = await self._loads(connection)
-        chosen: list[ChatId] = []
+        if time.monotonic() >= self._known_until:
+            self._known = await self._loads(connection)
+            self._known_until = time.monotonic() + self._fresh_s
+        loads, chosen = self._known, list[ChatId]()
         for _ in range(count):
             best = min(loads, key=_Load.rank)
             chosen.append(best.chat_id)
@@ -156,6 +170,7 @@ class MainGroups:
         At the first refusal at once; later it waits as long as the settlement says, in case that
         the others refuse it, too.
         """
+        self._known_until = -inf
         row = refused.row
         assert row.address is not None, row
         chat_id = row.address.chat_id
@@ -178,11 +193,12 @@ class MainGroups:
             await connection.execute(_NOW, {"id": row.id})
 
     async def has_room(self, connection: AsyncConnection, chat_id: ChatId) -> None:
-        """A topic has just been made there."""
+        """A topic has just been made there; it is full no longer."""
         await connection.execute(_HAS_ROOM, {"chat": chat_id, "full": FULL})
 
     async def note(self, chat_id: ChatId, trouble: str | None, moved_to: ChatId | None) -> None:
         """What a look at the group has shown; what is full stays so until a topic is made."""
+        self._known_until = -inf
         if moved_to is not None:
             self._moved[chat_id] = moved_to
 

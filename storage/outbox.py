@@ -1,6 +1,6 @@
 """The durable outbox: what is to be sent, lane by lane, and what came of it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -19,23 +19,20 @@ from actors.ports import (
     Postponed,
     Sent,
     Settlement,
-    Superseded,
     TopicLost,
     Undeliverable,
 )
 from storage import lanes
-from storage.codec import clean, decode_effect
+from storage.codec import decode_effect
 from storage.main_groups import MainGroups
 from storage.nodes import LIVES
+from storage.outbox_rows import DETAIL_LENGTH_MAX, links, outcomes
 from storage.outbox_topics import lose_topic, remember_bot, remember_topic
 from storage.postgres import transaction, unit
 from storage.receipts import give_receipts
 
 PRESS_LIFE_S = 150
 """How long Telegram waits for the answer to a button press."""
-
-DETAIL_LENGTH_MAX = 500
-"""Telegram's refusals are short; whatever else stands there is cut."""
 
 _EXPIRE = text("""
     UPDATE outbox SET state = 'superseded', settled_at = now(), error = 'too late'
@@ -232,7 +229,7 @@ class PostgresOutbox:
         async with transaction(self._engine) as connection:
             letters = [letter for s in settlements if (letter := _report(s)) is not None]
             fresh = await lanes.post(connection, letters) if letters else {}
-            settled = set((await connection.execute(_SETTLE, _columns(settlements))).scalars())
+            settled = set((await connection.execute(_SETTLE, outcomes(settlements))).scalars())
             for settlement in settlements:
                 if isinstance(settlement, TopicLost):
                     await lose_topic(connection, settlement)
@@ -241,9 +238,9 @@ class PostgresOutbox:
                 elif isinstance(settlement, Sent) and settlement.sticks:
                     await remember_bot(connection, settlement)
                 await self._seen(connection, settlement)
-            links = _links(settlements)
-            if links["outbox_ids"]:
-                await connection.execute(_LINK, links)
+            copied = links(settlements)
+            if copied["outbox_ids"]:
+                await connection.execute(_LINK, copied)
             if self._receipts:
                 await give_receipts(connection, settlements, settled)
         return [envelope for envelope in fresh.values() if envelope is not None]
@@ -358,64 +355,8 @@ def _report(settlement: Settlement) -> lanes.Letter | None:
                     reason=reason,
                     detail=detail[:DETAIL_LENGTH_MAX],
                     content=row.effect.content if isinstance(row.effect, Copy) else None,
+                    row=row.id,
                 ),
             )
         case _:
             return None
-
-
-def _columns(settlements: Sequence[Settlement]) -> Mapping[str, list[Any]]:
-    out: dict[str, list[Any]] = {
-        name: [] for name in ("ids", "states", "message_ids", "errors", "uncertains", "afters")
-    }
-    for settlement in settlements:
-        state, message_id, error, uncertain, after = _outcome(settlement)
-        out["ids"].append(settlement.row.id)
-        out["states"].append(state)
-        out["message_ids"].append(message_id)
-        out["errors"].append(None if error is None else clean(error[:DETAIL_LENGTH_MAX]))
-        out["uncertains"].append(uncertain)
-        out["afters"].append(after)
-    return out
-
-
-def _outcome(
-    settlement: Settlement,
-) -> tuple[str, int | None, str | None, bool, float | None]:
-    """State, message, error, uncertain, wait in seconds."""
-    match settlement:
-        case Sent(message_id=message_id):
-            return "sent", message_id, None, False, None
-        case Superseded():
-            return "superseded", None, None, False, None
-        case Undeliverable(reason=reason, detail=detail):
-            return "undeliverable", None, f"{reason}: {detail}", False, None
-        case TopicLost():
-            return "waiting", None, "the topic was deleted", False, None
-        case Postponed(after_s=after_s, error=error, uncertain=uncertain):
-            return "waiting", None, error, uncertain, after_s
-        case _:
-            assert_never(settlement)
-
-
-def _links(settlements: Sequence[Settlement]) -> dict[str, list[int | None]]:
-    names = ("src_chats", "src_messages", "dst_chats", "dst_messages", "tickets", "outbox_ids")
-    out: dict[str, list[int | None]] = {name: [] for name in (*names, "bots")}
-    for settlement in settlements:
-        effect, address = settlement.row.effect, settlement.row.address
-        if not isinstance(settlement, Sent) or not isinstance(effect, Copy):
-            continue
-        if settlement.message_id is None or address is None:
-            continue
-        link = (
-            effect.content.chat_id,
-            effect.content.message_id,
-            address.chat_id,
-            settlement.message_id,
-            settlement.row.ticket_id,
-            settlement.row.id,
-            settlement.bot_id,
-        )
-        for name, value in zip(out, link, strict=True):
-            out[name].append(value)
-    return out

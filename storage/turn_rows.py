@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from actors.decision import ArmTimer, CancelTimer, Event, Feedback
-from actors.effects import CARD_TAG, AnswerPress, CopyHistory, Effect, Say, ShowCard
+from actors.effects import CARD_TAG, AnswerPress, CopyHistory, Effect, Resend, Say, ShowCard
 from actors.ids import UserId
 from actors.messages import TopicOpened
 from actors.places import MAIN, Place, PlaceKind
@@ -133,6 +133,7 @@ def _effect(out: Columns, ticket_id: int, seq: int, client_id: UserId, effect: E
         effect=dumps(encode(effect)),
         tag=tag_of(effect),
         history_after=effect.after_seq if isinstance(effect, CopyHistory) else None,
+        again=effect.row if isinstance(effect, Resend) else None,
     )
 
 

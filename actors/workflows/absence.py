@@ -7,8 +7,8 @@ from actors.effects import RETURN_TAG, AnswerPress, Copy, Edit, Keyboard, Keyboa
 from actors.messages import BanRequested, ResendRequested
 from actors.places import CLIENT, MAIN
 from actors.state import TicketState
+from actors.workflows.failures import place_of
 from actors.workflows.phrases import answer
-from actors.workflows.reports import place_of
 
 
 def left(state: TicketState) -> Decision:

@@ -27,6 +27,7 @@ from actors.messages import (
     Reacted,
     ReopenRequested,
     ResendRequested,
+    RetryRequested,
     ScoreGiven,
     StaffWrote,
     TechnicianWrote,
@@ -42,6 +43,7 @@ from actors.titles import title
 from actors.workflows import absence
 from actors.workflows.bridge import delete_requested, deleted, edited, hint_asked, reacted
 from actors.workflows.course import assign, close, renamed, reopen
+from actors.workflows.failures import delivery_failed, retry
 from actors.workflows.phrases import (
     aside_event,
     cannot_deliver,
@@ -53,7 +55,7 @@ from actors.workflows.phrases import (
     triage,
     undelivered,
 )
-from actors.workflows.reports import delivery_failed, topic_opened
+from actors.workflows.reports import topic_opened
 
 
 def decide(state: TicketState, envelope: Envelope) -> Decision:
@@ -110,6 +112,8 @@ def _decided(state: TicketState, envelope: Envelope) -> Decision:
             return absence.returned(state)
         case ResendRequested():
             return absence.resend(state, message)
+        case RetryRequested():
+            return retry(state, message)
         case BanRequested():
             return absence.banned(state, message)
         case TopicRenamed():

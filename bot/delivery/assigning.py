@@ -20,7 +20,7 @@ class Authors(Protocol):
 def writer_of(crew: Crew, rows: Sequence[OutboxRow]) -> UserId | None:
     """Whose budget a lane will probably ask for next: a title lets messages pass."""
     row = next((row for row in rows if not isinstance(row.effect, RenameTopic)), rows[0])
-    return crew.writer([row])
+    return crew.likely_author(row) if is_of_author(row) else crew.writer([row])
 
 
 async def assigned(batch: Batch, crew: Crew, authors: Authors) -> Batch:

@@ -55,6 +55,14 @@ class _Absence:
     until: float = float("inf")
 
 
+@dataclass(slots=True)
+class _Keeper:
+    """The bot that a topic stays with, and whether the database knows it."""
+
+    bot_id: UserId
+    is_on_record: bool
+
+
 class Crew:
     """Which bot writes what. In memory, for one node; ``main`` writes whatever no helper can."""
 
@@ -69,11 +77,16 @@ class Crew:
         self.helpers: Mapping[UserId, Sender] = {helper.bot_id: helper for helper in helpers}
         self._clock = clock
         self._options = options or CrewOptions()
-        self._kept: OrderedDict[str, UserId] = OrderedDict()
+        self._kept: OrderedDict[str, _Keeper] = OrderedDict()
         self._given: dict[tuple[UserId, ChatId], deque[float]] = {}
         self._absent: dict[Post, _Absence] = {}
         self._refused: OrderedDict[int, None] = OrderedDict()
         self._changed = anyio.Event()
+
+    @property
+    def paces(self) -> list[Pacing]:
+        """The budgets of all bots."""
+        return [sender.pace for sender in (self.main, *self.helpers.values())]
 
     # --- who writes -------------------------------------------------------------------------
 
@@ -88,6 +101,12 @@ class Crew:
         row = rows[0]
         assert row.address is not None, row
         return self.able(self._keeper(row), row.address.chat_id)
+
+    def likely_author(self, row: OutboxRow) -> UserId | None:
+        """Who has probably written what the row changes, without asking anybody."""
+        kept = self._kept.get(row.lane)
+        assert row.address is not None, row
+        return self.able(row.bot_id if kept is None else kept.bot_id, row.address.chat_id)
 
     def able(self, bot_id: UserId | None, chat_id: ChatId) -> UserId | None:
         """The helper itself while it can write there, else ``None``."""
@@ -108,8 +127,11 @@ class Crew:
         if not self.helpers or not isinstance(settlement, Sent):
             return settlement
         row, author = settlement.row, self.author(bot_id)
-        sticks = self._kept.get(row.lane) == author != row.bot_id and may_help(row)
-        return replace(settlement, bot_id=author, sticks=sticks)
+        kept = self._kept.get(row.lane)
+        if kept is None or kept.is_on_record or kept.bot_id != author or not may_help(row):
+            return replace(settlement, bot_id=author)
+        kept.is_on_record = True
+        return replace(settlement, bot_id=author, sticks=True)
 
     def _may_help(self, row: OutboxRow) -> bool:
         return not self.has_refused(row) and may_help(row)
@@ -117,14 +139,18 @@ class Crew:
     def _keeper(self, row: OutboxRow) -> UserId:
         """The bot that the row's topic stays with; chosen now if there is none yet."""
         assert row.address is not None, row
-        kept = self._kept.get(row.lane, row.bot_id)
-        if kept is None or not (kept == self.main.bot_id or kept in self.helpers):
-            kept = self._choose(row.address.chat_id)
-        self._kept[row.lane] = kept
+        kept = self._kept.get(row.lane)
+        if kept is None:
+            known = row.bot_id
+            if known is not None and (known == self.main.bot_id or known in self.helpers):
+                kept = _Keeper(known, is_on_record=True)
+            else:
+                kept = _Keeper(self._choose(row.address.chat_id), is_on_record=False)
+            self._kept[row.lane] = kept
+            if len(self._kept) > self._options.topics_max:
+                self._kept.popitem(last=False)
         self._kept.move_to_end(row.lane)
-        if len(self._kept) > self._options.topics_max:
-            self._kept.popitem(last=False)
-        return kept
+        return kept.bot_id
 
     def _choose(self, chat_id: ChatId) -> UserId:
         """The bot with most left for the group, what it has promised to other topics taken off.

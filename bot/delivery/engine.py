@@ -69,7 +69,6 @@ class Delivery:
         self._options = options or DeliveryOptions()
         self._outbox = outbox
         self._calls = calls
-        self._pace = pace
         self._clock = clock
         self.crew = Crew(Sender(bot_id=bot_id, call=call, pace=pace), helpers, clock)
         self._lanes = Lanes(
@@ -134,7 +133,7 @@ class Delivery:
             await self._ended.wait()
 
     def stats(self) -> DeliveryStats:
-        return snapshot(self._counters, self._pace, lanes=len(self._lanes))
+        return snapshot(self._counters, self.crew.paces, lanes=len(self._lanes))
 
     def budgets(self) -> Sequence[BudgetSight]:
         """What Telegram lets this node send, the bot's own budget first."""

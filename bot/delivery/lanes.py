@@ -186,12 +186,15 @@ class Lanes:
         self._queue(lane)
 
     def is_crowded(self, lane: Lane) -> bool:
-        """Whether the lane or its budget's others waited, now or a little while ago."""
-        if lane.crowded_until > self._clock():
-            return True
-        chat_id = lane.chat_id
-        queue = None if chat_id is None else self._queues.get((lane.bot_id, chat_id))
-        return queue is not None and queue.crowded_until > self._clock()
+        """Whether the lane or its chat waited for a budget, now or a little while ago.
+
+        Of whatever bot: what has piled up behind the main bot's card is joined by the helper.
+        """
+        now, chat_id = self._clock(), lane.chat_id
+        if lane.crowded_until > now or chat_id is None:
+            return lane.crowded_until > now
+        queues = (self._queues.get((bot_id, chat_id)) for bot_id in self._sides)
+        return any(queue is not None and queue.crowded_until > now for queue in queues)
 
     def pop(self, *, presses_only: bool = False) -> Lane | None:
         """The next lane with a row to send; it leaves the queue."""

@@ -1,5 +1,6 @@
 """What delivery has done, for the status page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.delivery.pace import Pacing
@@ -45,7 +46,8 @@ class DeliveryStats:
     last_sent_at: float | None
 
 
-def snapshot(counters: Counters, pace: Pacing, *, lanes: int) -> DeliveryStats:
+def snapshot(counters: Counters, paces: Sequence[Pacing], *, lanes: int) -> DeliveryStats:
+    """The counts with those of all bots' budgets."""
     return DeliveryStats(
         sent=counters.sent,
         joined=counters.joined,
@@ -57,8 +59,8 @@ def snapshot(counters: Counters, pace: Pacing, *, lanes: int) -> DeliveryStats:
         topics_lost=counters.topics_lost,
         lanes=lanes,
         in_flight=counters.in_flight,
-        pauses=pace.pauses,
-        paused_s=pace.paused_s,
-        paused_chats=pace.paused_chats(),
+        pauses=sum(pace.pauses for pace in paces),
+        paused_s=sum(pace.paused_s for pace in paces),
+        paused_chats=sum(pace.paused_chats() for pace in paces),
         last_sent_at=counters.last_sent_at,
     )

@@ -97,6 +97,16 @@ desk-event = { $time } · { $actor ->
     [unsupported] a message that cannot be passed on
     [topic_opened] topic opened
     [delivery_failed] message not delivered
+    [edited] message changed
+    [deleted] message deleted in the client's chat
+    [left] the client blocked the bot
+    [returned] the client is back
+    [resent] what waited was sent
+    [retried] sent again
+    [reopened] request opened again
+    [renamed] topic renamed
+    [banned] client banned
+    [unbanned] client unbanned
     [dead_lettered] message could not be handled
    *[other] { $action }
 }{ $has-words ->

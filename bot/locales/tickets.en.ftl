@@ -35,6 +35,8 @@ press-same-technician = { $technician } has this request already.
 press-closed = The request is closed.
 press-already-closed = This request is closed already.
 press-resent = Sending: { $count }
+press-retried = Sending it again.
+press-retried-already = It has been sent again already.
 press-nothing-waits = Nothing waits to be sent.
 press-in-work = Already on it…
 survey-noted = Thank you!
@@ -65,6 +67,48 @@ undelivered = ⚠️ A message was not delivered { $place ->
     [uncopyable] Telegram does not allow copying such a message
     [source_gone] the original message was deleted
    *[refused] Telegram refused it
+}{ $has-detail ->
+    [no] {""}
+   *[yes] {" "}({ $detail })
+}.
+undeliverable = ⚠️ Not delivered { $place ->
+    [client] to the client
+    [mirror] to the technician's group
+   *[main] to this topic
+}: { $kind ->
+    [text] message
+    [photo] photo
+    [video] video
+    [animation] animation
+    [document] file
+    [audio] audio
+    [voice] voice message
+    [video_note] video message
+    [sticker] sticker
+    [location] place
+    [venue] place
+    [contact] contact
+    [poll] poll
+    [RenameTopic] new title of the topic
+    [CloseTopic] closing of the topic
+    [ReopenTopic] opening of the topic
+    [OpenTopic] new topic
+    [EditCopy] correction of a message
+    [Edit] change of the buttons
+    [React] reaction
+    [Say] message of the bot
+    [ShowCard] client's card
+   *[other] message
+}{ $has-words ->
+    [no] {""}
+   *[yes] {" "}“{ $words }”
+}.
+    Why: { $reason ->
+    [client_blocked] the client blocked the bot or deleted the account
+    [chat_gone] the bot cannot get into the group, or lacks a right
+    [uncopyable] Telegram does not let such a message be copied
+    [source_gone] the original message was deleted
+   *[refused] Telegram did not accept it
 }{ $has-detail ->
     [no] {""}
    *[yes] {" "}({ $detail })
@@ -121,5 +165,6 @@ card-choose = Who takes it?
 # Buttons
 button-close = ✅ Close the request
 button-resend = 📨 Send what waited
+button-retry = 🔁 Try again
 button-skip = Skip
 button-comment = Add a comment

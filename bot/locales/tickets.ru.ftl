@@ -35,6 +35,8 @@ press-same-technician = { $technician } уже работает с этой за
 press-closed = Заявка закрыта.
 press-already-closed = Эта заявка уже закрыта.
 press-resent = Отправляем: { $count }
+press-retried = Отправляем ещё раз.
+press-retried-already = Уже отправлено ещё раз.
 press-nothing-waits = Отправлять нечего.
 press-in-work = Уже выполняется…
 survey-noted = Спасибо!
@@ -65,6 +67,48 @@ undelivered = ⚠️ Сообщение не доставлено { $place ->
     [uncopyable] Telegram не позволяет пересылать такое сообщение
     [source_gone] исходное сообщение удалено
    *[refused] отказ Telegram
+}{ $has-detail ->
+    [no] {""}
+   *[yes] {" "}({ $detail })
+}.
+undeliverable = ⚠️ Не доставлено { $place ->
+    [client] клиенту
+    [mirror] в группу техника
+   *[main] в эту тему
+}: { $kind ->
+    [text] сообщение
+    [photo] фото
+    [video] видео
+    [animation] анимация
+    [document] файл
+    [audio] аудио
+    [voice] голосовое
+    [video_note] видеосообщение
+    [sticker] стикер
+    [location] место
+    [venue] место
+    [contact] контакт
+    [poll] опрос
+    [RenameTopic] новое название темы
+    [CloseTopic] закрытие темы
+    [ReopenTopic] открытие темы
+    [OpenTopic] новая тема
+    [EditCopy] исправление сообщения
+    [Edit] изменение кнопок
+    [React] реакция
+    [Say] сообщение бота
+    [ShowCard] карточка клиента
+   *[other] сообщение
+}{ $has-words ->
+    [no] {""}
+   *[yes] {" "}«{ $words }»
+}.
+    Причина: { $reason ->
+    [client_blocked] клиент заблокировал бота или удалил аккаунт
+    [chat_gone] группа недоступна боту или ему не хватает прав
+    [uncopyable] Telegram не позволяет пересылать такое сообщение
+    [source_gone] исходное сообщение удалено
+   *[refused] Telegram не принял его
 }{ $has-detail ->
     [no] {""}
    *[yes] {" "}({ $detail })
@@ -121,5 +165,6 @@ card-choose = Кто займётся?
 # Buttons
 button-close = ✅ Закрыть заявку
 button-resend = 📨 Отправить то, что ждало
+button-retry = 🔁 Повторить
 button-skip = Пропустить
 button-comment = Добавить комментарий

@@ -4,14 +4,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from actors.decision import SAID, ArmTimer, CancelTimer
-from actors.effects import Copy, CopyHistory, Effect
-from actors.ids import ThreadId
+from actors.effects import Copy, CopyHistory, Effect, Resend
+from actors.ids import ThreadId, TicketId
 from actors.messages import ClientWrote, Envelope, TopicOpened
 from actors.places import MAIN
 from actors.ports import CommitOutcome, CommitStatus, Turn
 from lab.simulation.bugs import Bug
 from lab.simulation.letters import Letter, current_ticket, make_ticket, note_client, post
-from lab.simulation.rows import DeadRow, EventRow, FeedbackRow, SendRow, TechThreadRow, TimerRow
+from lab.simulation.rows import (
+    DeadRow,
+    EventRow,
+    FeedbackRow,
+    SendRow,
+    SendState,
+    TechThreadRow,
+    TimerRow,
+)
 from lab.simulation.world import World
 from storage.turn_rows import lane_of
 
@@ -115,12 +123,22 @@ def send(world: World, turn: Turn, history: Sequence[EventRow]) -> list[str]:
     lanes: list[str] = []
     for envelope, decision in turn.steps:
         for effect in decision.effects:
-            singles = _expanded(effect, history)
+            singles = _expanded(world, turn.ticket_id, effect, history)
             lanes += [_send(world, turn, envelope, single) for single in singles]
     return lanes
 
 
-def _expanded(effect: Effect, history: Sequence[EventRow]) -> Sequence[Effect]:
+def _expanded(
+    world: World, ticket_id: TicketId, effect: Effect, history: Sequence[EventRow]
+) -> Sequence[Effect]:
+    if isinstance(effect, Resend):
+        failed = world.outbox.get(effect.row)
+        if failed is None or failed.ticket_id != ticket_id:
+            return []
+        if failed.state is not SendState.UNDELIVERABLE:
+            return []
+        world.outbox.put(replace(failed, state=SendState.SUPERSEDED))
+        return [failed.effect]
     if not isinstance(effect, CopyHistory):
         return [effect]
     return [

@@ -24,7 +24,8 @@ from lab.simulation.letters import Letter, post
 from lab.simulation.nodes import Who
 from lab.simulation.rows import SendRow, SendState, TopicRow
 from lab.simulation.world import Session, World
-from storage.outbox import DETAIL_LENGTH_MAX, PRESS_LIFE_S
+from storage.outbox import PRESS_LIFE_S
+from storage.outbox_rows import DETAIL_LENGTH_MAX
 
 
 class MemoryOutbox:
@@ -228,6 +229,7 @@ def _report(settlement: Settlement) -> Letter | None:
                 reason=reason,
                 detail=detail[:DETAIL_LENGTH_MAX],
                 content=row.effect.content if isinstance(row.effect, Copy) else None,
+                row=row.id,
             )
             key = f"sent:{row.id}:failed"
             return Letter(key=key, ticket_id=row.ticket_id, message=failed)

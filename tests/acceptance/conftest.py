@@ -11,11 +11,13 @@ REDIS_DB = 9
 """Apart from what other tests keep in the session's Valkey; emptied for each test."""
 
 
-@pytest.fixture(params=["webhook", "polling"])
-def mode(request: pytest.FixtureRequest) -> str:
-    """How updates come."""
-    found: str = request.param
-    return found
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """``mode`` is how updates come: each way, or one where a test is marked so."""
+    if "mode" not in metafunc.fixturenames:
+        return
+    marked = metafunc.definition.get_closest_marker
+    alone = marked("by_webhook") is not None and marked("polling_too") is None
+    metafunc.parametrize("mode", ["webhook"] if alone else ["webhook", "polling"])
 
 
 @pytest.fixture

@@ -8,8 +8,11 @@ import pytest
 from lab.telegram.client import Object
 from tests.acceptance.desk import DEADLINE_S, Case, Helpdesk
 
-BY_WEBHOOK = pytest.mark.parametrize("mode", ["webhook"])
+BY_WEBHOOK = pytest.mark.by_webhook
 """How updates come makes no difference here; the ways in have tests of their own."""
+
+POLLING_TOO = pytest.mark.polling_too
+"""One test of each file shows that it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,4 +80,4 @@ LABELS = {
 }
 """What stands before the words where the reader could not tell who wrote."""
 
-__all__ = ["BY_WEBHOOK", "DEADLINE_S", "LABELS", "OTHERS", "Talk"]
+__all__ = ["BY_WEBHOOK", "DEADLINE_S", "LABELS", "OTHERS", "POLLING_TOO", "Talk"]

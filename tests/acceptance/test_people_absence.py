@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, Talk
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -32,6 +32,7 @@ async def test_the_staff_see_at_once_that_the_client_left_and_that_the_client_is
     assert await desk.value("SELECT blocked FROM users WHERE tg_id = :id", id=desk.ivan) is False
 
 
+@POLLING_TOO
 async def test_what_waited_is_sent_in_order_when_the_staff_ask_for_it(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     await goes(talk)

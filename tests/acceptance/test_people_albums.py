@@ -6,7 +6,7 @@ import pytest
 
 from lab.telegram.client import Object
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, LABELS, OTHERS, Talk
+from tests.acceptance.people import BY_WEBHOOK, LABELS, OTHERS, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -55,6 +55,7 @@ async def test_files_stay_together_too(desk: Helpdesk, kind: str) -> None:
         assert shown[1]["text"] == "Второй"
 
 
+@POLLING_TOO
 async def test_words_around_an_album_stay_around_it(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     user, chat, _ = talk.places["client"]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, Talk
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -38,6 +38,7 @@ async def test_what_the_technician_wrote_is_deleted_by_either(desk: Helpdesk, pl
     assert (await talk.last("alice"))["text"] == GONE.format(who)
 
 
+@POLLING_TOO
 async def test_who_joins_later_does_not_read_what_was_deleted(desk: Helpdesk) -> None:
     case = await desk.opens(desk.ivan)
     written = await desk.staff_writes(case, "Пароль 12345")

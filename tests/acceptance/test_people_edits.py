@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, LABELS, OTHERS, Talk
+from tests.acceptance.people import BY_WEBHOOK, LABELS, OTHERS, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -53,6 +53,7 @@ async def test_a_changed_medium_is_changed_in_both_other_places(desk: Helpdesk, 
         assert shown["text"] == LABELS.get((place, other), "") + "Вот так"
 
 
+@POLLING_TOO
 async def test_a_change_after_the_ticket_is_closed_still_follows(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     written = await talk.writes("client", "Приезжайте в среду")

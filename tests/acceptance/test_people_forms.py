@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, LABELS, OTHERS, Talk
+from tests.acceptance.people import BY_WEBHOOK, LABELS, OTHERS, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -29,6 +29,7 @@ async def test_protected_content_arrives_and_stays_protected(
         assert desk.telegram.world.chat(chat).messages[shown["message_id"] - 1].protected
 
 
+@POLLING_TOO
 @PLACES
 async def test_a_caption_that_is_too_long_for_a_bot_follows_as_a_text(
     desk: Helpdesk, place: str

@@ -4,7 +4,7 @@ import pytest
 
 from lab.telegram.client import Object
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, LABELS, OTHERS, Talk
+from tests.acceptance.people import BY_WEBHOOK, LABELS, OTHERS, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -60,6 +60,7 @@ async def test_who_forwards_an_own_message_says_it_as_any_other(desk: Helpdesk) 
     assert (await talk.last("client"))["text"] == "Будем завтра"
 
 
+@POLLING_TOO
 async def test_a_forwarded_message_can_be_answered(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     origin, _ = ORIGINS["a person"]

@@ -7,7 +7,7 @@ import pytest
 
 from lab.telegram.model import ADMIN_RIGHTS
 from tests.acceptance.desk import DEADLINE_S, Helpdesk
-from tests.acceptance.people import BY_WEBHOOK
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -67,6 +67,7 @@ async def test_the_administrators_hear_what_is_wrong_and_when_it_is_mended(
     assert len([text for text in await desk.texts(desk.maria) if words in text]) == 1
 
 
+@POLLING_TOO
 async def test_a_group_that_moved_is_followed(desk: Helpdesk) -> None:
     await desk.lab.send(desk.maria, desk.maria, "/start")
     case = await desk.opens(desk.ivan)

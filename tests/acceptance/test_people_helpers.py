@@ -9,7 +9,7 @@ import pytest
 from lab.telegram.client import Object
 from lab.telegram.limits import COUNTED, LimitRules
 from tests.acceptance.desk import DEADLINE_S, Case, Helpdesk
-from tests.acceptance.people import BY_WEBHOOK
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -137,9 +137,31 @@ async def test_media_and_texts_keep_their_order_although_two_bots_bring_them(
     assert [m["from"]["id"] for m in shown] == [helper, MAIN] * 4
 
 
+async def test_helpers_write_in_a_technicians_group_too(desk: Helpdesk) -> None:
+    case, _ = await by_helper(desk)
+    await desk.client_writes(desk.ivan, "вот фото", kind="photo")
+    await desk.assigns(case, "alice")
+    _, group = desk.technician("alice")
+    written = await desk.staff_writes(case, "Смотрим")
+    copy = await desk.sees(group, "Смотрим", case.mirrors["alice"])
+    await desk.settles()
+    shown = await desk.shown(group, case.mirrors["alice"])
+    by = {m["text"].split("\n")[-1]: m["from"]["id"] for m in shown if not m["buttons"]}
+    assert by["вот фото"] == MAIN
+    assert by["Не печатает принтер"] == by["Смотрим"] != MAIN
+    await desk.lab.edit(desk.maria, desk.main, written["message_id"], "Смотрим вдвоём")
+    await desk.settles()
+    assert (await desk.message(group, copy["message_id"]))["text"].endswith("Смотрим вдвоём")
+    await desk.technician_writes(case, "alice", "Готово", reply_to=copy["message_id"])
+    answer = await desk.sees(desk.ivan, "Готово")
+    asked = await desk.sees(desk.ivan, "Смотрим вдвоём")
+    assert answer["reply_to"] == asked["message_id"]
+
+
 # --- what people do with what a helper wrote ------------------------------------------------
 
 
+@POLLING_TOO
 async def test_an_edit_goes_by_the_author(desk: Helpdesk) -> None:
     case, helper = await by_helper(desk)
     written = await desk.client_writes(desk.ivan, "Кабинет 12")
@@ -226,6 +248,34 @@ async def test_an_edit_of_what_a_kicked_helper_wrote_comes_as_an_answer(desk: He
     anew = await desk.sees(desk.main, "Кабинет 21", case.topic)
     assert anew["reply_to"] == copy["message_id"]
     assert anew["from"]["id"] == MAIN
+
+
+async def test_in_a_storm_of_faults_nothing_is_lost_and_the_order_stays(desk: Helpdesk) -> None:
+    cases = await open_many(desk, TOPICS)
+    for method in ("copy*", "send*"):
+        await desk.lab.add_fault("too_many_requests", method=method, probability=0.1, retry_after=1)
+        await desk.lab.add_fault("server_error", method=method, probability=0.05)
+        await desk.lab.add_fault("drop_after", method=method, probability=0.05)
+    await desk.lab.send_many(
+        [
+            {"user": case.client, "chat": case.client, "text": f"<{case.client}:{number}>"}
+            for number in range(TEXTS)
+            for case in cases
+        ]
+    )
+    for case in cases:
+        await desk.sees(desk.main, f"<{case.client}:{TEXTS - 1}>", case.topic)
+    await desk.lab.clear_faults()
+    await desk.settles()
+    uncertain = sum(call["fault"] == "drop_after" for call in await desk.lab.calls())
+    doubled = 0
+    for case in cases:
+        words = "\n".join(await desk.texts(desk.main, case.topic))
+        wanted = [f"<{case.client}:{number}>" for number in range(TEXTS)]
+        assert all(each in words for each in wanted)
+        assert sorted(wanted, key=words.index) == wanted
+        doubled += sum(words.count(each) - 1 for each in wanted)
+    assert doubled <= uncertain
 
 
 @pytest.mark.parametrize("tokens", [("43:unknown", TOKENS[1])])

@@ -6,7 +6,7 @@ import pytest
 
 from actors.messages import ContentKind
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, OTHERS, Talk
+from tests.acceptance.people import BY_WEBHOOK, OTHERS, POLLING_TOO, Talk
 from tests.acceptance.test_helpdesk_kinds import KINDS
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
@@ -36,6 +36,7 @@ async def test_every_kind_can_be_answered_and_reacted_to_everywhere(
             assert [r["emoji"] for r in shown] == ["🔥"], (kind, other)
 
 
+@POLLING_TOO
 async def test_what_cannot_be_changed_is_left_as_it_is(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     written = await talk.writes("client", kind="location")

@@ -4,7 +4,7 @@ import pytest
 
 from lab.telegram.client import Object
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, OTHERS, Talk
+from tests.acceptance.people import BY_WEBHOOK, OTHERS, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -40,6 +40,7 @@ async def test_a_reaction_is_seen_in_both_other_places(
         assert await of_the_bot(talk, found[other]) == ["❤"]
 
 
+@POLLING_TOO
 async def test_the_newest_reaction_stays_until_it_is_taken_back(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     found = await stands(talk, "alice", "Будем завтра")

@@ -6,7 +6,7 @@ import pytest
 
 from lab.telegram.client import Object
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, Talk
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -42,6 +42,7 @@ async def test_what_did_not_arrive_gets_none(showing: Helpdesk) -> None:
     assert await marks(talk, written) == []
 
 
+@POLLING_TOO
 async def test_the_clients_own_reaction_takes_its_place(showing: Helpdesk) -> None:
     talk = await Talk.begins(showing)
     written = await talk.writes("main", "Будем завтра")

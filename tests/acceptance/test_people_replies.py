@@ -4,7 +4,7 @@ import pytest
 
 from lab.telegram.client import Object
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, OTHERS, Talk
+from tests.acceptance.people import BY_WEBHOOK, OTHERS, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -45,6 +45,7 @@ async def test_the_quoted_words_are_quoted_everywhere(desk: Helpdesk, place: str
         assert (shown["reply_to"], shown["quote"]) == (where[other], "в среду")
 
 
+@POLLING_TOO
 async def test_a_photo_that_answers_is_an_answer(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     question = await talk.writes("alice", "Какой у вас кабель?")

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import anyio
 import pytest
 
 from lab.telegram.client import Object
 from lab.telegram.model import ADMIN_RIGHTS
+from storage.main_groups import FRESH_S
 from tests.acceptance.desk import DEADLINE_S, Case, Helpdesk, number_of
-from tests.acceptance.people import BY_WEBHOOK
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -64,6 +66,7 @@ async def says(desk: Helpdesk, group: int, case: Case, words: str, **more: objec
     return message
 
 
+@POLLING_TOO
 async def test_new_tickets_are_spread_over_the_groups(desk: Helpdesk) -> None:
     clients = [7100 + number for number in range(6)]
     for client in clients:
@@ -189,6 +192,7 @@ async def test_a_full_group_is_left_out_until_it_has_room_again(desk: Helpdesk) 
     assert (await opens(desk, desk.emma))[0] == SECOND
     await desk.lab.clear_faults(fault["id"])
     await desk.execute("UPDATE main_groups SET again_at = now()")
+    await anyio.sleep(FRESH_S)  # nobody tells that the time has come
     await desk.lab.add_user("Новый", id=7200, is_client=True)
     assert (await opens(desk, 7200))[0] == FIRST
     desk.app.watch.look()

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance.desk import Helpdesk
-from tests.acceptance.people import BY_WEBHOOK, Talk
+from tests.acceptance.people import BY_WEBHOOK, POLLING_TOO, Talk
 
 pytestmark = [pytest.mark.anyio, BY_WEBHOOK]
 
@@ -92,6 +92,7 @@ async def test_words_that_are_taken_away_are_gone(desk: Helpdesk) -> None:
     assert await titles(talk) == before
 
 
+@POLLING_TOO
 async def test_a_deleted_topic_is_made_anew_with_what_was_lost_since(desk: Helpdesk) -> None:
     talk = await Talk.begins(desk)
     await does(talk, "main", "rename", name="важное")

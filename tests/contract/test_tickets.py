@@ -7,11 +7,11 @@ import anyio
 import pytest
 
 from actors.decision import SAID, Actor, ArmTimer, CancelTimer, Decision, Event
-from actors.effects import Copy, CopyHistory, Say, Text
+from actors.effects import Copy, CopyHistory, Resend, Say, Text
 from actors.ids import Epoch, Seq, TicketId
-from actors.messages import ClientWrote, CloseRequested, Envelope, TimerFired
+from actors.messages import ClientWrote, CloseRequested, Envelope, FailureReason, TimerFired
 from actors.places import MAIN
-from actors.ports import CommitStatus, LoadedTicket, Turn
+from actors.ports import CommitStatus, LoadedTicket, Turn, Undeliverable
 from actors.workflows import decide
 from tests.contract.conftest import Stores
 from tests.fakes.case import MARIA
@@ -19,6 +19,7 @@ from tests.fakes.case import MARIA
 pytestmark = pytest.mark.anyio
 
 HELLO = Say(place=MAIN, text=Text(key="received"))
+CARD = Say(place=MAIN, text=Text(key="closed-by", args={"by": "Ann"}))
 
 
 async def test_a_new_ticket_knows_its_client_and_has_handled_nothing(stores: Stores) -> None:
@@ -122,6 +123,26 @@ async def test_history_is_what_earlier_commits_said_after_a_seq_where_the_effect
         HELLO,
         copies[1],
     ]
+
+
+async def test_what_could_not_be_delivered_is_sent_again_once_and_only_for_its_own_ticket(
+    stores: Stores,
+) -> None:
+    ticket_id = await stores.decide(1, HELLO, CARD)
+    lane = f"main:{ticket_id}"
+    [row, card] = await stores.lane(lane)
+    assert card.effect == CARD
+    failed = Undeliverable(row=row, reason=FailureReason.REFUSED, detail="no")
+    await stores.outbox.settle([failed])
+    other = await stores.decide(1, Resend(place=MAIN, row=row.id), client=2)
+    assert await stores.lane(f"main:{other}") == []
+    again = Resend(place=MAIN, row=row.id)
+    await stores.decide(2, again, CARD)
+    assert [each.effect for each in await stores.lane(lane)] == [CARD, HELLO, CARD]
+    await stores.decide(3, again)
+    assert len(await stores.lane(lane)) == 3, "it has been sent again already"
+    await stores.decide(4, Resend(place=MAIN, row=card.id))
+    assert len(await stores.lane(lane)) == 3, "nor what has not failed at all"
 
 
 async def test_a_timer_fires_once_and_only_when_it_is_due_and_still_armed(

@@ -292,6 +292,7 @@ class MemoryOutbox:
                     reason=reason,
                     detail=detail,
                     content=row.effect.content if isinstance(row.effect, Copy) else None,
+                    row=row.id,
                 )
             case _:
                 return None

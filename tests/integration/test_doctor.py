@@ -180,6 +180,13 @@ async def test_a_bot_that_is_not_in_the_group_is_to_be_added(desk: Desk) -> None
     assert "chat not found: add @desk_bot" in unknown["main group"]
 
 
+async def test_each_of_several_main_groups_is_examined(desk: Desk) -> None:
+    found = await desk.examined(MAIN_GROUP_ID=f"[{MAIN}, -1009999999999]")
+    assert "is a forum, the bot manages its topics" in found["main group 1"].detail
+    assert "chat not found" in found["main group 2"].detail
+    assert "main group" not in found
+
+
 async def test_without_privacy_a_mere_member_reads_its_groups(desk: Desk) -> None:
     desk.telegram.world.bots[42].privacy = False
     desk.set_rights(MAIN, "member")

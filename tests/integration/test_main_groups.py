@@ -32,10 +32,12 @@ OPENING = OpenTopic(place=MAIN, title=Text(key="title-new", args={"ticket": 1, "
 class Desk:
     """New tickets in three groups, of which each has so many calls left."""
 
-    def __init__(self, engine: AsyncEngine, chats: Sequence[ChatId] = ALL) -> None:
+    def __init__(
+        self, engine: AsyncEngine, chats: Sequence[ChatId] = ALL, fresh_s: float = 0.0
+    ) -> None:
         self._engine = engine
         self.room: dict[ChatId, float] = dict.fromkeys(chats, inf)
-        self.groups = MainGroups(engine, chats, self._rooms)
+        self.groups = MainGroups(engine, chats, self._rooms, fresh_s=fresh_s)
         self.store = PostgresTicketStore(engine, a_run, self.groups)
         self.outbox = PostgresOutbox(engine, a_run, groups=self.groups)
         self._inbox = PostgresInbox(engine, self.groups)
@@ -163,6 +165,17 @@ async def test_a_ticket_with_a_topic_stays_where_it_is(desk: Desk) -> None:
     await desk.refuses(row, Refusal.SHUT)
     [ticket] = await desk.run("SELECT main_chat_id FROM tickets WHERE id = :id", id=row.ticket_id)
     assert ticket.main_chat_id == FIRST
+
+
+async def test_what_is_known_of_the_groups_is_counted_along_between_two_readings(
+    engine: AsyncEngine,
+) -> None:
+    desk = Desk(engine, fresh_s=3600)
+    assert await desk.opens() == [FIRST]
+    await desk.run("UPDATE tickets SET status = 'CLOSED'")
+    assert sorted(await desk.opens(2), reverse=True) == [SECOND, THIRD]
+    await desk.groups.note(SECOND, "away", None)
+    assert SECOND not in await desk.opens(3), "trouble is known at once"
 
 
 async def test_one_group_keeps_its_tickets_whatever_happens(engine: AsyncEngine) -> None:

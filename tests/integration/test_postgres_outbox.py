@@ -292,6 +292,7 @@ async def test_what_cannot_be_delivered_is_told_to_the_ticket_with_its_content(
             reason=reason,
             detail="Bad Request",
             content=copied.effect.content,
+            row=copied.id,
         )
     ]
     assert await desk.outbox.heads(None, 10, 10) == []

@@ -18,7 +18,7 @@ from aiogram.methods import (
 )
 
 from actors.books import Counterpart, LinkedMessage
-from actors.effects import Delete, EditCopy, OpenTopic, Say, Text
+from actors.effects import Delete, EditCopy, Keyboard, KeyboardKind, OpenTopic, Say, ShowCard, Text
 from actors.ids import ChatId, MessageId, TicketId, UserId
 from actors.messages import Content, ContentKind, Json
 from actors.places import MAIN
@@ -28,7 +28,7 @@ from bot.delivery.crew import Sender
 from bot.delivery.helping import Trouble
 from bot.delivery.pace import Pace
 from tests.fakes.bot_api import METHOD, FakeApi, copy, refusal, too_many, written
-from tests.fakes.delivery import MAIN_BOT, UNPACED, Post
+from tests.fakes.delivery import MAIN_BOT, UNPACED, Post, until
 from tests.fakes.outbox import GROUP
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +129,26 @@ async def test_each_bot_has_budgets_of_its_own(bots: Bots) -> None:
         took_s = anyio.current_time() - begun
     assert took_s < REAL.group_window_s
     assert [len(api.calls) for api in (bots.main, bots.first, bots.second)] == [20, 20, 20]
+
+
+async def test_what_piled_up_behind_a_topics_opening_is_joined_by_the_helpers(bots: Bots) -> None:
+    """20 tickets at once: their topics take the main bot's first minute, their cards the second."""
+    for ticket in range(1, 21):
+        title: dict[str, str | int] = {"ticket": ticket, "client": "x", "technician": "alice"}
+        bots.post.outbox.add(
+            OpenTopic(place=MAIN, title=Text(key="title-work", args=title)),
+            ShowCard(place=MAIN, keyboard=Keyboard(kind=KeyboardKind.TRIAGE)),
+            *(written(ticket * 100 + n, f"<{ticket}:{n}>", MAIN) for n in range(5)),
+            ticket=ticket,
+            client=500 + ticket,
+        )
+    async with bots.post.running(REAL, helpers=bots.senders(REAL)):
+        begun = anyio.current_time()
+        await bots.post.settled()
+        took_s = anyio.current_time() - begun
+    assert took_s < REAL.group_window_s + 5
+    assert len(bots.main.calls) == 40
+    assert len(bots.first.calls) + len(bots.second.calls) == 20
 
 
 async def test_only_texts_without_buttons_go_by_helpers_and_the_order_stays(bots: Bots) -> None:
@@ -287,6 +307,34 @@ async def test_edits_and_deletions_go_by_the_author(bots: Bots) -> None:
     bots.post.outbox.add(edited(2, "anew"))
     await bots.send()
     assert [type(call) for call in bots.main.calls] == [EditMessageText]
+
+
+async def test_an_edit_by_a_helper_does_not_wait_for_the_main_bots_budget(bots: Bots) -> None:
+    bots.post.topic(7)
+    bots.post.links = Written(SECOND)
+    bots.post.outbox.bots["main:7"] = SECOND
+    for ticket in range(10, 30):
+        bots.post.topic(ticket, thread=70 + ticket)
+        bots.post.outbox.add(copy(ticket, MAIN), ticket=ticket)
+    async with bots.post.running(REAL, helpers=bots.senders(REAL)) as delivery:
+        await bots.post.settled()
+        begun = anyio.current_time()
+        bots.post.outbox.add(copy(99, MAIN), ticket=10)
+        await anyio.sleep(2)
+        assert bots.post.outbox.unsettled, "the main bot has spent its minute"
+        added = bots.post.outbox.add(edited(1, "anew"), written(2, "and more", MAIN))
+        delivery.wake(bots.post.outbox.lanes(added))
+        await until(lambda: bots.post.outbox.state(added[-1]) == "sent")
+        assert anyio.current_time() - begun < 10
+
+
+async def test_the_choice_is_recorded_once(bots: Bots) -> None:
+    bots.post.topic(7)
+    bots.post.outbox.add(*(written(n, f"text {n}", MAIN) for n in range(1, 6)))
+    await bots.send()
+    sent = [s for s in bots.post.outbox.settled if isinstance(s, Sent)]
+    assert [s.sticks for s in sent] == [True, False, False, False, False]
+    assert {s.bot_id for s in sent} == {FIRST}
 
 
 @pytest.mark.parametrize("author", [SECOND, UserId(77)], ids=["left out", "no longer known"])

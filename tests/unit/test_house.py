@@ -119,3 +119,9 @@ def test_without_a_python_one_clear_line_says_what_is_missing(tmp_path: Path) ->
         "topicdesk: Python 3.13 or newer is needed, here is Python 3.9.2: "
         "install python3.13, or uv (which brings one).\n"
     )
+
+
+def test_each_file_of_what_people_do_has_a_test_that_runs_with_polling_too() -> None:
+    files = sorted((ROOT / "tests/acceptance").glob("test_people_*.py"))
+    assert len(files) > 10
+    assert [path.name for path in files if "\n@POLLING_TOO\n" not in path.read_text()] == []

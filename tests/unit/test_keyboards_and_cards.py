@@ -194,7 +194,10 @@ def test_every_keyboard_keeps_to_the_limits_whatever_the_names_and_ids(
     kind: KeyboardKind, language: str, name: str
 ) -> None:
     roster = technicians(BUTTONS_MAX + 10, lambda _: name)
-    keyboard = Keyboard(kind=kind, generation=COUNT_MAX, technician_id=TechnicianId(1), question=3)
+    first = TechnicianId(1)
+    keyboard = Keyboard(
+        kind=kind, generation=COUNT_MAX, technician_id=first, question=3, card=ID_MAX
+    )
     buttons = flat(drawn(keyboard, roster, language, ticket=ID_MAX))
     assert 0 < len(buttons) <= BUTTONS_IN_ALL
     for button in buttons:

@@ -11,11 +11,13 @@ from actors.effects import (
     Copy,
     CopyHistory,
     Edit,
+    Keyboard,
     KeyboardKind,
     OpenTopic,
     React,
     RenameTopic,
     ReopenTopic,
+    Resend,
     Say,
     ShowCard,
 )
@@ -26,12 +28,13 @@ from actors.messages import (
     ContentKind,
     DeliveryFailed,
     FailureReason,
+    RetryRequested,
     TimerFired,
     TopicOpened,
     Unreadable,
 )
-from actors.places import CLIENT, MAIN, mirror
-from actors.state import MOVES, Status
+from actors.places import CLIENT, MAIN, Place, mirror
+from actors.state import FAILED_MAX, MOVES, Status
 from tests.fakes.case import ALICE, BOB, CLIENT_ID, MAIN_CHAT, OLEG, Case, kinds, press
 
 A, B = mirror(ALICE.id), mirror(BOB.id)
@@ -324,6 +327,62 @@ class TestFailures:
         ]
         self.failed(case, FailureReason.UNCOPYABLE, place="main")
         assert (CLIENT, "cannot-deliver-kind") in [(s.place, s.text.key) for s in case.of(Say)]
+
+    def test_a_card_can_be_tried_again_once(self, case: Case) -> None:
+        content = case.content(MAIN_CHAT, "Приедем завтра")
+        failed = DeliveryFailed(
+            place=CLIENT,
+            effect="Copy",
+            reason=FailureReason.REFUSED,
+            detail="",
+            content=content,
+            row=41,
+        )
+        case.tell(failed)
+        [card] = case.of(Say)
+        assert (card.text.key, card.text.args["words"]) == ("undeliverable", "Приедем завтра")
+        assert card.keyboard == Keyboard(kind=KeyboardKind.RETRY, card=41)
+        case.tell(RetryRequested(press=press(), card=41))
+        assert case.of(Resend) == [Resend(place=CLIENT, row=41)]
+        assert case.of(Edit) == [Edit(place=MAIN, tag=card.tag or "")]
+        case.tell(RetryRequested(press=press(), card=41))
+        assert kinds(case.last.effects) == ["AnswerPress"]
+
+    def test_the_bots_own_doings_have_one_card_for_each_kind(self, case: Case) -> None:
+        def fails(row: int, place: Place = A) -> list[Say]:
+            reason = FailureReason.CHAT_GONE
+            effect = "RenameTopic"
+            case.tell(DeliveryFailed(place=place, effect=effect, reason=reason, detail="", row=row))
+            return case.of(Say)
+
+        assert len(fails(1)) == 1
+        assert fails(2) == []
+        assert len(fails(3, MAIN)) == 1
+        case.tell(RetryRequested(press=press(), card=1))
+        assert case.of(Resend) == [Resend(place=A, row=2)], "the newest title"
+        assert len(fails(4)) == 1, "and a new card afterwards"
+
+    def test_a_ticket_keeps_no_more_cards_than_its_snapshot_can_carry(self, case: Case) -> None:
+        for row in range(1, FAILED_MAX + 3):
+            case.tell(
+                DeliveryFailed(
+                    place=CLIENT,
+                    effect="Copy",
+                    reason=FailureReason.REFUSED,
+                    detail="",
+                    content=case.content(MAIN_CHAT),
+                    row=row,
+                )
+            )
+        assert len(case.state.failed) == FAILED_MAX
+        case.tell(RetryRequested(press=press(), card=1))
+        assert kinds(case.last.effects) == ["AnswerPress"]
+
+    def test_a_row_that_cannot_be_read_has_a_card_without_a_button(self, case: Case) -> None:
+        reason = FailureReason.REFUSED
+        case.tell(DeliveryFailed(place=CLIENT, effect="Copy", reason=reason, detail="unreadable"))
+        [card] = case.of(Say)
+        assert (card.text.key, card.keyboard) == ("undeliverable", None)
 
     @pytest.mark.parametrize(
         "reason", [reason for reason in FailureReason if reason is not FailureReason.CLIENT_BLOCKED]

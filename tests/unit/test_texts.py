@@ -16,7 +16,19 @@ from web.texts import Words, choose
 
 BOT, WEB = "bot/locales", "web/locales"
 PEOPLE, OPERATORS = phrases("actors", "bot", "bootstrap"), phrases("web")
-SELECTING = {"shelf", "others", "status", "place", "reason", "actor", "action", "q1", "q2", "q3"}
+SELECTING = {
+    "shelf",
+    "others",
+    "kind",
+    "status",
+    "place",
+    "reason",
+    "actor",
+    "action",
+    "q1",
+    "q2",
+    "q3",
+}
 """Arguments that choose words of the catalogue instead of being shown."""
 
 HOSTILE = (
