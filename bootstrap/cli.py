@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from bootstrap.cli_backup import backup, restore
 from bootstrap.cli_operators import dead, tickets
+from bootstrap.cli_password import password
 from bootstrap.cli_shared import (
     FAILED,
     configure_logs,
@@ -319,6 +320,7 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(tickets)
 main.add_command(dead)
+main.add_command(password)
 
 
 def _lab(module: str, command: str) -> Any:
