@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import structlog
-from aiogram.methods import TelegramMethod
+from aiogram.methods import GetChat, TelegramMethod
 
 from actors.effects import AnswerPress, OpenTopic
 from actors.errors import Transient
@@ -25,7 +25,7 @@ from bot.delivery.batches import Batch
 from bot.delivery.options import DeliveryOptions
 from bot.delivery.pace import Pacing
 from bot.delivery.stats import Counters
-from bot.failures import Failure, Verdict, classify
+from bot.failures import Failure, Verdict, classify, may_be_the_source
 
 log = structlog.get_logger(__name__)
 
@@ -200,6 +200,10 @@ class Caller:
         """The outcome of a call that raised; nothing ends as a log line only."""
         head = rows[0]
         failure = classify(error, head)
+        if may_be_the_source(failure, head) and await self._knows_the_chat_of(head):
+            # No waiting brings it back, and everything behind it in this lane would wait as well.
+            reason = FailureReason.SOURCE_GONE
+            failure = replace(failure, verdict=Verdict.FINAL, reason=reason)
         if failure.verdict is Verdict.TOPIC_LOST and topics_lost >= self._options.topics_lost_max:
             failure = replace(failure, verdict=Verdict.CLOSED)
         if failure.verdict is Verdict.PAUSE and head.address is not None:
@@ -211,6 +215,17 @@ class Caller:
             return Outcome(settlements=tuple(again), is_split=True)
         settlements = tuple(self._settlement(row, failure) for row in rows)
         return Outcome(settlements=settlements, is_closed=failure.verdict is Verdict.CLOSED)
+
+    async def _knows_the_chat_of(self, row: OutboxRow) -> bool:
+        """Whether Telegram knows where the row goes to; what cannot be found out counts as no."""
+        if row.address is None:
+            return False
+        try:
+            await self._call(GetChat(chat_id=row.address.chat_id))
+        except Exception as error:  # noqa: BLE001 — the row waits then, as it would without asking
+            log.info("chat_not_known", chat=row.address.chat_id, error=type(error).__name__)
+            return False
+        return True
 
     def _settlement(self, row: OutboxRow, failure: Failure) -> Settlement:
         options = self._options
