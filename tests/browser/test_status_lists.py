@@ -62,7 +62,7 @@ async def test_a_ticket_tells_each_step_of_each_message_and_how_long_it_took(
 ) -> None:
     page = await open_status("/tickets/7")
     newest, before = page.locator(".step").nth(0), page.locator(".step").nth(1)
-    await expect(newest).to_contain_text("#8 ClientWrote")
+    await expect(newest).to_contain_text("#8 Client wrote")
     await expect(newest.locator(".way li").nth(1)).to_contain_text("handled")
     await expect(newest.locator(".way li").nth(1)).to_contain_text("+6 ms")
     await expect(newest.locator(".way li").nth(3)).to_contain_text("waits")

@@ -141,7 +141,7 @@ function machinery({ ownership, loop, traffic }) {
   return {
     claims: [brief(ownership.claims), "quiet"],
     fenced: [number(ownership.fenced), "quiet"],
-    "loop-lag": [span(loop.lag_s), warnIf(loop.lag_max_s > WORRY.lag), t("worst-sub", { duration: span(loop.lag_max_s) })],
+    "loop-lag": [span(loop.lag_max_s), warnIf(loop.lag_max_s > WORRY.lag), t("now-sub", { duration: span(loop.lag_s) })],
     gc: [span(loop.gc_pause_max_s), warnIf(loop.gc_pause_max_s > WORRY.gc), t("gc-sub", { n: number(loop.gc_pauses) })],
     memory: [bytes(loop.memory_bytes), "quiet"],
     cpu: [percent(loop.cpu_share), warnIf(loop.cpu_share > WORRY.cpu)],
