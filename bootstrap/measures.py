@@ -49,10 +49,9 @@ class Measures:
         self.claims += tickets
 
     @contextmanager
-    def storing(self, batch: Sequence[Incoming]) -> Iterator[None]:
+    def storing(self, batch: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
         """Not shown."""
-        del batch
-        yield
+        yield batch
 
     def starting(self, rows: Sequence[OutboxRow]) -> None:
         """Not shown."""
@@ -104,11 +103,11 @@ class Observers:
             each.claimed(tickets)
 
     @contextmanager
-    def storing(self, batch: Sequence[Incoming]) -> Iterator[None]:
+    def storing(self, batch: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
         with ExitStack() as stack:
             for each in self._edges:
-                stack.enter_context(each.storing(batch))
-            yield
+                batch = stack.enter_context(each.storing(batch))
+            yield batch
 
     def starting(self, rows: Sequence[OutboxRow]) -> None:
         for each in self._edges:

@@ -112,11 +112,10 @@ class Metrics:
     # --- the edges --------------------------------------------------------------------------
 
     @contextmanager
-    def storing(self, batch: Sequence[Incoming]) -> Iterator[None]:
+    def storing(self, batch: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
         """Around one transaction of the inbox."""
-        del batch
         with self._timed(self._intake):
-            yield
+            yield batch
 
     def starting(self, rows: Sequence[OutboxRow]) -> None:
         """Their calls are about to be made."""
