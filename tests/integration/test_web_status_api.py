@@ -328,7 +328,7 @@ def test_requests_made_out_of_the_document_find_no_bug_and_answers_are_as_descri
             suppress_health_check=list(HealthCheck),
             database=None,
         )
-        def attempt(case: schemathesis.Case) -> None:
+        def attempt(case: schemathesis.Case[Any]) -> None:
             response = case.call(headers=BEARER)
             statuses[response.status_code] += 1
             case.validate_response(response, checks=CHECKED)
