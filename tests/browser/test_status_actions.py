@@ -131,15 +131,15 @@ async def test_all_dead_letters_that_match_are_retried_and_dropped(
     page = await open_status("/dead")
     await page.get_by_label("Search").fill("KeyError")
     await page.get_by_role("button", name="Retry all that match").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("Retry 3 dead letters?")
+    await expect(page.get_by_role("dialog")).to_contain_text("Retry dead letters: 3?")
     await _confirm(page, "Retry")
-    await _said(page, "3 dead letters are in the inbox again.")
+    await _said(page, "Dead letters in the inbox again: 3.")
     await page.get_by_label("Ticket", exact=True).fill("19")
     await expect(page.locator(".letter")).to_have_count(1)
     await page.get_by_role("button", name="Drop all that match").click()
     await page.get_by_label("Why").fill("one is enough")
     await _confirm(page, "Drop")
-    await _said(page, "1 dead letters are gone.")
+    await _said(page, "Dead letters gone: 1.")
     kinds = [(action, wanted) for action, _, wanted in site.hands.done]
     assert kinds == [
         ("dead_retried", DeadFilter(query="KeyError")),
