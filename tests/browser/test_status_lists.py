@@ -147,3 +147,17 @@ async def test_nodes_show_which_one_answers_and_which_are_silent(
     await expect(cards.nth(1)).to_contain_text("no answer")
     await expect(cards.nth(1).locator("[data-fact=memory]")).to_have_text("–")
     await expect(cards.nth(2)).to_contain_text("dead")
+
+
+async def test_a_list_whose_database_is_away_says_so_and_keeps_what_it_had(
+    open_status: OpenStatus, site: Site, watch: Watch
+) -> None:
+    watch.expected = ("503",)
+    page = await open_status("/tickets")
+    await expect(page.locator("#list tbody tr")).to_have_count(20)
+    answer = {"status": 503, "json": {"error": "Postgres does not answer", "code": "away"}}
+    await page.route("**/api/tickets*", lambda route: route.fulfill(**answer))
+    await expect(page.locator("#connection[data-state=away]")).to_contain_text("numbers are old")
+    await expect(page.locator("#list tbody tr")).to_have_count(20)
+    await page.unroute("**/api/tickets*")
+    await expect(page.locator("#connection[data-state=live]")).to_be_visible()

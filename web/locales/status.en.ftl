@@ -34,6 +34,7 @@ connecting = connecting…
 updated-now = updated just now
 updated = updated { $duration } ago
 lost = connection lost, the numbers are { $duration } old
+away = the database does not answer, the numbers are old
 lost-first = no connection
 lost-said = Connection lost. The numbers on the page are old.
 back-said = Connected again.

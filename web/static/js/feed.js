@@ -6,6 +6,7 @@ import { get } from "./api.js";
 const STREAM_SILENCE_MS = 4000; // several pictures missed: the stream is as good as gone
 const STREAM_AGAIN_MS = 15000; // until then polling stands in for it
 const LOST_AFTER_FAILURES = 2;
+const UNAVAILABLE = 503; // the server answers, but what it would tell is away
 const RETRY_MS = 2000;
 
 export class Feed {
@@ -96,8 +97,9 @@ export class Feed {
       if (round !== this.#round) return;
       this.#failures += 1;
       wait = Math.max(RETRY_MS, this.intervalMs);
-      if (this.#failures >= LOST_AFTER_FAILURES || error.status === undefined) this.onState("lost");
       if (error.status === 404) this.onState("missing");
+      else if (error.status === UNAVAILABLE) this.onState("away");
+      else if (this.#failures >= LOST_AFTER_FAILURES || error.status === undefined) this.onState("lost");
     }
     const again = () => (this.stream ? this.#begin() : this.#poll(round));
     this.#timer = setTimeout(again, wait);

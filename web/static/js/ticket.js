@@ -4,7 +4,7 @@ import { act, ask, choice, heard, reason } from "./actions.js";
 import { get } from "./api.js";
 import { $, $$, h, list, say } from "./dom.js";
 import { between, duration, moment, number, precise } from "./format.js";
-import { empty, lastLine, mark, stateName, statusName, trace } from "./pieces.js";
+import { empty, lastLine, stateName, statusName, trace } from "./pieces.js";
 import { look } from "./shell.js";
 import { steps } from "./timeline.js";
 import { named, t } from "./texts.js";

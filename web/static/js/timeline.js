@@ -1,6 +1,6 @@
 // A message's way: received → handled → committed → sent → confirmed, with how long each step took.
 
-import { h, list, say } from "./dom.js";
+import { h, list } from "./dom.js";
 import { between, moment, precise, span } from "./format.js";
 import { named, t } from "./texts.js";
 
