@@ -67,8 +67,8 @@ function banner(data) {
 function activity(data) {
   const last = between(data.traffic.last_handled_at, data.taken_at);
   if (last === null) return t("activity-none");
-  const quiet = data.mailboxes.waiting === 0 && data.outbox.waiting === 0 ? ` ${t("activity-quiet")}` : "";
-  return t("activity", { ago: ago(last) }) + quiet;
+  const isQuiet = data.state !== "down" && data.mailboxes.waiting === 0 && data.outbox.waiting === 0;
+  return t("activity", { ago: ago(last) }) + (isQuiet ? ` ${t("activity-quiet")}` : "");
 }
 
 function doubts(data) {
