@@ -117,6 +117,19 @@ def test_errors_of_libraries_are_told_and_what_is_no_error_is_not(
     assert "ticket" not in event["tags"]
 
 
+def test_what_ends_the_program_is_told_with_its_node(
+    sentry: FakeSentry, telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        _fail("x")
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    [event] = sentry.wait(1)
+    assert event["tags"]["node"] == "desk-1"
+    assert event["exception"]["values"][0]["value"] == "cannot send 'x' to ***"
+    assert "ValueError" in capsys.readouterr().err
+
+
 def test_a_flood_of_one_error_is_told_a_few_times_a_minute(
     sentry: FakeSentry, telling: Telling
 ) -> None:
