@@ -119,6 +119,7 @@ delivery-time-hint = How long Telegram takes to answer a call; waits for the bud
 median-sub = half under { $p50 }
 oldest-sub = oldest { $duration }
 nothing-waits = nothing waits
+as-of = as of { $ago }
 limit-sub = limit { $limit }
 not-measured = nothing measured lately
 
@@ -144,6 +145,7 @@ chart-times = Times, milliseconds
 chart-times-hint = Wait for a turn and turn (95 of 100 were faster), commit (99 of 100). Worry when they climb together: the database, or too few nodes.
 chart-empty = Nothing is recorded for this time yet: a point is added every minute.
 chart-time = Time
+chart-away = The history is in Postgres, which does not answer now.
 series-handled = handled
 series-sent = sent
 series-outbox-waiting = to be sent

@@ -119,6 +119,7 @@ delivery-time-hint = Как долго Telegram отвечает на вызов
 median-sub = половина до { $p50 }
 oldest-sub = старшее { $duration }
 nothing-waits = ничто не ждёт
+as-of = по данным: { $ago }
 limit-sub = предел { $limit }
 not-measured = давно не мерили
 
@@ -144,6 +145,7 @@ chart-times = Времена, миллисекунды
 chart-times-hint = Ожидание хода и ход (95 из 100 быстрее), коммит (99 из 100). Растут вместе — дело в базе, или мало узлов.
 chart-empty = За это время ещё ничего не записано: точка добавляется раз в минуту.
 chart-time = Время
+chart-away = История хранится в Postgres, а он сейчас не отвечает.
 series-handled = обработано
 series-sent = отправлено
 series-outbox-waiting = ждёт отправки
