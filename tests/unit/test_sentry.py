@@ -20,11 +20,10 @@ TOKEN = "123456789:" + "aB3_-" * 7
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level, hook = list(root.handlers), root.level, sys.excepthook
+    handlers, level = list(root.handlers), root.level
     yield
     sentry_sdk.get_client().close(timeout=1)
-    sentry_sdk.init()
-    sys.excepthook = hook
+    sentry_sdk.init()  # its hook for what ends the program stays, and tells nobody
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
