@@ -108,6 +108,23 @@ def budget(chat_id: int, name: str, used: int, limit: int = 20) -> ChatBudget:
     )
 
 
+def traffic(handled: int = 48_210) -> Traffic:
+    return Traffic(
+        messages_per_s=6.4,
+        sent_per_s=9.8,
+        handled=handled,
+        turns=30_120,
+        sent=91_002,
+        last_handled_at=_ago(seconds=3),
+        last_sent_at=_ago(seconds=2),
+        updates_stored=30_400,
+        updates_duplicate=12,
+        updates_ignored=801,
+        updates_refused=3,
+        last_update_at=_ago(seconds=3),
+    )
+
+
 def overview() -> Overview:
     return Overview(
         state=Level.WELL,
@@ -130,20 +147,7 @@ def overview() -> Overview:
             "draining": 0,
         },
         nodes=tuple(node(f"desk-{number}", number) for number in (1, 2, 3)),
-        traffic=Traffic(
-            messages_per_s=6.4,
-            sent_per_s=9.8,
-            handled=48_210,
-            turns=30_120,
-            sent=91_002,
-            last_handled_at=_ago(seconds=3),
-            last_sent_at=_ago(seconds=2),
-            updates_stored=30_400,
-            updates_duplicate=12,
-            updates_ignored=801,
-            updates_refused=3,
-            last_update_at=_ago(seconds=3),
-        ),
+        traffic=traffic(),
         timings=Timings(
             queue_wait=_quantiles(0.004),
             turn=_quantiles(0.003),
