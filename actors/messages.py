@@ -399,6 +399,7 @@ class Envelope:
     ``key`` is the inbox's unique key (``tg:<bot>:<update_id>``, ``sent:<outbox id>:<what>``,
     ``timer:<timer id>:<arming>``, ``moved:<key>``): the same cause can never enter twice.
     ``owner`` is the run that owned the ticket when this was stored, if any: a hint for routing.
+    ``trace`` is the trace that the message belongs to, as W3C's ``traceparent``.
     """
 
     ticket_id: TicketId
@@ -407,3 +408,4 @@ class Envelope:
     received_at: datetime
     message: Message
     owner: str | None = field(default=None, compare=False)
+    trace: str | None = field(default=None, compare=False)

@@ -52,12 +52,14 @@ class Incoming:
     """One stored cause. ``message`` is ``None`` on the way to the desk, which reads ``raw``.
 
     ``raw`` is the update as Telegram sent it; it is kept with the row for whoever investigates.
+    ``trace`` is as in :class:`~actors.messages.Envelope`.
     """
 
     key: str
     route: Route
     message: Message | None
     raw: Mapping[str, Json] | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +262,8 @@ class OutboxRow:
     uncertain: bool
     created_at: datetime
     bot_id: UserId | None = None
+    trace: str | None = None
+    """Of the turn that decided it, as in :class:`~actors.messages.Envelope`."""
 
     @property
     def mark(self) -> str:

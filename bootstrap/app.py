@@ -119,6 +119,8 @@ async def started(
         async with anyio.create_task_group() as group:
             built = await build(settings, engine, redis, bot, helper_bots(settings, stack))
             stack.callback(built.metrics.close)
+            if built.close_traces is not None:
+                stack.push_async_callback(built.close_traces)
             running = await _start(settings, built, bot, group)
             gc.collect()
             gc.freeze()  # what lives as long as the program need not be looked at again

@@ -1,7 +1,7 @@
 """All parts of a node, made known to each other; none of them runs yet."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -32,12 +32,13 @@ from bootstrap.historian import CrashReporter, Historian
 from bootstrap.measures import Measures, Observers
 from bootstrap.metrics import Metrics
 from bootstrap.metrics_read import Exposition, Sources
-from bootstrap.observed import ObservedInbox, ObservedOutbox, observed_call
+from bootstrap.observed import ObservedInbox, ObservedOutbox, WorkObserver, observed_call
 from bootstrap.portrait import Portrait, Sitters
 from bootstrap.pulse import Pulse
 from bootstrap.settings import Settings
 from bootstrap.status import LiveStatus, program_version
 from bootstrap.status import Sources as StatusSources
+from bootstrap.telemetry import wanted_traces
 from bot.api import Api
 from bot.calls import Calls
 from bot.delivery import Delivery, PaceOptions
@@ -48,7 +49,7 @@ from bot.desk import create_dispatcher
 from bot.desk.worker import DeskWorker
 from bot.forms import BestForm
 from bot.helpers import HelperWatch
-from bot.intake import Intake
+from bot.intake import Intake, untraced
 from bot.meaning import Desk
 from bot.polling import Poller
 from bot.texts import Texts
@@ -109,6 +110,7 @@ class Parts:
     """Set when an operator asks this node to give all away and to end."""
     metrics: Metrics
     exposition: Exposition
+    close_traces: Callable[[], Awaitable[None]] | None
 
 
 class PresentRun:
@@ -138,7 +140,11 @@ async def build(
     """Makes every part. The roster in Postgres is brought in line with the settings first."""
     me = await bot.me()
     tolerant, metrics, measures = Tolerant(), Metrics(), Measures()
-    observers = Observers([metrics, measures], [metrics, measures])
+    traces = wanted_traces(settings)
+    looking: list[WorkObserver] = [metrics, measures]
+    if traces is not None:
+        looking.append(traces)
+    observers = Observers(looking, looking)
     pace = _pace(settings, redis, tolerant, me.id, lambda: 1 / node.peers)
     groups = MainGroups(engine, settings.main_group_id, pace.rooms)
     await groups.load()
@@ -256,6 +262,7 @@ async def build(
         locks=locks,
         texts=texts,
         desk_hint=desk.hint,
+        trace=untraced if traces is None else traces.begin,
     )
     poller = None if by_webhook else _poller(settings, intake)
     pulse = Pulse(lambda: (runtime.stats().messages_handled, delivery.stats().sent))
@@ -330,6 +337,7 @@ async def build(
         historian=historian,
         drain_asked=drain_asked,
         metrics=metrics,
+        close_traces=None if traces is None else traces.aclose,
         exposition=Exposition(metrics, sources),
     )
 

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from bootstrap.cli_backup import backup, restore
 from bootstrap.cli_operators import dead, tickets
+from bootstrap.cli_password import password
 from bootstrap.cli_shared import (
     FAILED,
     configure_logs,
@@ -289,6 +290,21 @@ def takeover(*, tickets: tuple[int, ...], json_file: Path | None) -> None:
         sys.exit(lab.takeover(tickets=tickets, json_file=json_file))
 
 
+@bench.command(epilog=example("topicdesk bench status --tickets 100000 --viewers 50"))
+@click.option("--tickets", type=click.IntRange(min=1), default=100_000, show_default=True)
+@click.option("--viewers", type=click.IntRange(0, 100), default=50, show_default=True)
+@click.option("--seconds", type=click.FloatRange(1, 600), default=20.0, show_default=True)
+@json_file_option
+def status(*, tickets: int, viewers: int, seconds: float, json_file: Path | None) -> None:
+    """What the status page costs a node that has many tickets while people look at it.
+
+    Exits with 1 when a goal is missed: 2 % of a core, counts that equal the database's.
+    """
+    lab = _lab("lab.bench_status", "bench")
+    with told():
+        sys.exit(lab.status(tickets=tickets, viewers=viewers, seconds=seconds, json_file=json_file))
+
+
 @main.command(short_help="Break everything on purpose, and check that nothing is lost.")
 @click.option("--minutes", type=click.FloatRange(0.1, 1440), default=2.0, show_default=True)
 @click.option("--nodes", type=click.IntRange(1, 16), default=3, show_default=True)
@@ -366,6 +382,7 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(tickets)
 main.add_command(dead)
+main.add_command(password)
 
 
 def _lab(module: str, command: str) -> Any:

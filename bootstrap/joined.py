@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bootstrap.picture import NodePicture
+from bootstrap.readiness import POSTGRES
 from bootstrap.verdict import judge
 from storage.stats import NodeSight, StoreSight
 from supervisor.actor import ActorStatus
@@ -56,7 +57,7 @@ def overview(known: Known) -> Overview:
     shapes = nodes(known)
     living = [node for node in shapes if node.status not in {"dead", "unknown"}]
     bot, *budgets = _budgets(pictures, known.chats)
-    reasons = own.reasons if known.postgres.ok else ("Postgres does not answer", *own.reasons)
+    reasons = own.reasons if known.postgres.ok else (POSTGRES, *own.reasons)
     joined = Overview(
         state=Level.WELL,
         causes=(),

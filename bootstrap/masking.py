@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from bootstrap.masking_shapes import HIDDEN, PEOPLE, SECRETS
 
+__all__ = ["DEPTH_MAX", "HIDDEN", "Mask"]
+
 KNOWN_LENGTH_MIN: Final = 4
 """A secret shorter than this would blank out half of every line."""
 

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Final
 
 from actors.messages import Envelope
@@ -49,10 +50,9 @@ class Measures:
         self.claims += tickets
 
     @contextmanager
-    def storing(self, batch: Sequence[Incoming]) -> Iterator[None]:
+    def storing(self, batch: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
         """Not shown."""
-        del batch
-        yield
+        yield batch
 
     def starting(self, rows: Sequence[OutboxRow]) -> None:
         """Not shown."""
@@ -80,20 +80,14 @@ class Observers:
     def __init__(self, runtime: Sequence[Observer], edges: Sequence[EdgeObserver]) -> None:
         self._runtime = runtime
         self._edges = edges
+        self._turn = [each.turn for each in runtime]
+        self._storing = [each.storing for each in edges]
 
-    @contextmanager
-    def turn(self, envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
-        with ExitStack() as stack:
-            for each in self._runtime:
-                envelopes = stack.enter_context(each.turn(envelopes))
-            yield envelopes
+    def turn(self, envelopes: Sequence[Envelope]) -> AbstractContextManager[Sequence[Envelope]]:
+        return _Chained(self._turn, envelopes)
 
-    @contextmanager
-    def commit(self, turns: Sequence[Turn]) -> Iterator[None]:
-        with ExitStack() as stack:
-            for each in self._runtime:
-                stack.enter_context(each.commit(turns))
-            yield
+    def commit(self, turns: Sequence[Turn]) -> AbstractContextManager[object]:
+        return _Beside([each.commit(turns) for each in self._runtime])
 
     def handled(self, turn: Turn) -> None:
         for each in self._runtime:
@@ -103,12 +97,8 @@ class Observers:
         for each in self._runtime:
             each.claimed(tickets)
 
-    @contextmanager
-    def storing(self, batch: Sequence[Incoming]) -> Iterator[None]:
-        with ExitStack() as stack:
-            for each in self._edges:
-                stack.enter_context(each.storing(batch))
-            yield
+    def storing(self, batch: Sequence[Incoming]) -> AbstractContextManager[Sequence[Incoming]]:
+        return _Chained(self._storing, batch)
 
     def starting(self, rows: Sequence[OutboxRow]) -> None:
         for each in self._edges:
@@ -118,9 +108,60 @@ class Observers:
         for each in self._edges:
             each.settled(settlements)
 
-    @contextmanager
-    def calling(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            for each in self._edges:
-                stack.enter_context(each.calling())
-            yield
+    def calling(self) -> AbstractContextManager[object]:
+        return _Beside([each.calling() for each in self._edges])
+
+
+class _Chained[Value]:
+    """Enters one after another, each with what the former gave. They neither raise nor suppress.
+
+    A class, and no stack of the standard library's: this is on the way of every message.
+    """
+
+    __slots__ = ("_begin", "_entered", "_value")
+
+    def __init__(
+        self, begin: Sequence[Callable[[Value], AbstractContextManager[Value]]], value: Value
+    ) -> None:
+        self._begin = begin
+        self._value = value
+        self._entered: list[AbstractContextManager[Value]] = []
+
+    def __enter__(self) -> Value:
+        value = self._value
+        for begin in self._begin:
+            context = begin(value)
+            value = context.__enter__()
+            self._entered.append(context)
+        return value
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for context in reversed(self._entered):
+            context.__exit__(kind, error, trace)
+
+
+class _Beside:
+    """Enters all; they neither raise nor suppress."""
+
+    __slots__ = ("_contexts",)
+
+    def __init__(self, contexts: Sequence[AbstractContextManager[object]]) -> None:
+        self._contexts = contexts
+
+    def __enter__(self) -> None:
+        for context in self._contexts:
+            context.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for context in reversed(self._contexts):
+            context.__exit__(kind, error, trace)

@@ -6,8 +6,8 @@ the database holds is the same on each, so dashboards take the greatest of them 
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
@@ -51,6 +51,7 @@ class Metrics:
             ["direction", "kind"],
             registry=self.registry,
         )
+        self._series: dict[tuple[str, str], Counter] = {}
         self._claims = Counter(
             "topicdesk_claims",
             "Tickets taken for this run, those of a dead run included.",
@@ -88,35 +89,28 @@ class Metrics:
 
     # --- the runtime ------------------------------------------------------------------------
 
-    @contextmanager
-    def turn(self, envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
-        with self._timed(self._turn):
-            yield envelopes
+    def turn(self, envelopes: Sequence[Envelope]) -> AbstractContextManager[Sequence[Envelope]]:
+        return _Timed(self._turn, envelopes, self._clock)
 
-    @contextmanager
-    def commit(self, turns: Sequence[Turn]) -> Iterator[None]:
+    def commit(self, turns: Sequence[Turn]) -> AbstractContextManager[object]:
         self._grouped.observe(len(turns))
-        with self._timed(self._commit):
-            yield
+        return _Timed(self._commit, None, self._clock)
 
     def handled(self, turn: Turn) -> None:
         now = datetime.now(UTC)
         for envelope, _ in turn.steps:
             # Two clocks: the database's and ours. A small lead of its must not count as less.
             self._wait.observe(max(0.0, (now - envelope.received_at).total_seconds()))
-            self._messages.labels(*came(envelope.message)).inc()
+            self._message(*came(envelope.message))
 
     def claimed(self, tickets: int) -> None:
         self._claims.inc(tickets)
 
     # --- the edges --------------------------------------------------------------------------
 
-    @contextmanager
-    def storing(self, batch: Sequence[Incoming]) -> Iterator[None]:
+    def storing(self, batch: Sequence[Incoming]) -> AbstractContextManager[Sequence[Incoming]]:
         """Around one transaction of the inbox."""
-        del batch
-        with self._timed(self._intake):
-            yield
+        return _Timed(self._intake, batch, self._clock)
 
     def starting(self, rows: Sequence[OutboxRow]) -> None:
         """Their calls are about to be made."""
@@ -128,30 +122,45 @@ class Metrics:
             if isinstance(settlement, Sent):
                 row = settlement.row
                 direction = goes(row.lane)
-                self._messages.labels(direction, snake(type(row.effect).__name__)).inc()
+                self._message(direction, snake(type(row.effect).__name__))
                 waited_s = (now - row.created_at).total_seconds()
                 self._delivery.labels(direction).observe(max(0.0, waited_s))
 
-    @contextmanager
-    def calling(self) -> Iterator[None]:
+    def calling(self) -> AbstractContextManager[object]:
         """Around one call of the Bot API."""
-        with self._timed(self._call):
-            yield
+        return _Timed(self._call, None, self._clock)
 
     # ----------------------------------------------------------------------------------------
+
+    def _message(self, direction: str, kind: str) -> None:
+        series = self._series.get((direction, kind))
+        if series is None:
+            series = self._series[direction, kind] = self._messages.labels(direction, kind)
+        series.inc()
 
     def _histogram(self, name: str, about: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(
             f"topicdesk_{name}_seconds", about, buckets=buckets, registry=self.registry
         )
 
-    @contextmanager
-    def _timed(self, histogram: Histogram) -> Iterator[None]:
-        began = self._clock()
-        try:
-            yield
-        finally:
-            histogram.observe(self._clock() - began)
+
+class _Timed[Value]:
+    """Measures a block; gives it ``value``. A class, for this is on the way of every message."""
+
+    __slots__ = ("_began", "_clock", "_histogram", "_value")
+
+    def __init__(self, histogram: Histogram, value: Value, clock: Callable[[], float]) -> None:
+        self._histogram = histogram
+        self._value = value
+        self._clock = clock
+        self._began = 0.0
+
+    def __enter__(self) -> Value:
+        self._began = self._clock()
+        return self._value
+
+    def __exit__(self, *error: object) -> None:
+        self._histogram.observe(self._clock() - self._began)
 
 
 def came(message: Message) -> tuple[str, str]:

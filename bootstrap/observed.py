@@ -10,13 +10,14 @@ from actors.ids import MessageId, TicketId
 from actors.messages import Envelope
 from actors.places import Place
 from actors.ports import Inbox, Incoming, Outbox, OutboxRow, Settlement, Stored
+from supervisor.observer import Observer
 
 
 class EdgeObserver(Protocol):
     """Sees what comes in and goes out. Must not raise, and must not wait."""
 
-    def storing(self, batch: Sequence[Incoming]) -> AbstractContextManager[object]:
-        """Around one transaction of the inbox."""
+    def storing(self, batch: Sequence[Incoming]) -> AbstractContextManager[Sequence[Incoming]]:
+        """Around one transaction of the inbox; gives what to store, perhaps with another trace."""
 
     def starting(self, rows: Sequence[OutboxRow]) -> None:
         """These rows are marked: their calls are about to be made."""
@@ -26,6 +27,10 @@ class EdgeObserver(Protocol):
 
     def calling(self) -> AbstractContextManager[object]:
         """Around one call of the Bot API."""
+
+
+class WorkObserver(Observer, EdgeObserver, Protocol):
+    """Sees all of a node's work."""
 
 
 type Call = Callable[[TelegramMethod[Any]], Awaitable[Any]]
@@ -47,8 +52,8 @@ class ObservedInbox:
         self._observer = observer
 
     async def put(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
-        with self._observer.storing(batch):
-            return await self._inbox.put(batch)
+        with self._observer.storing(batch) as observed:
+            return await self._inbox.put(observed)
 
 
 class ObservedOutbox:

@@ -12,13 +12,14 @@ from actors.nodes import Role
 from bootstrap.measures import Measures
 from bootstrap.picture import InTrouble, Measured, NodePicture, Sending
 from bootstrap.pulse import Pulse
+from bootstrap.readiness import reasons
 from bot.api import Api
 from bot.delivery import Delivery
 from bot.delivery.pace import BudgetSight
 from bot.intake import Intake
 from bot.polling import Poller
 from supervisor.actor import ActorStatus
-from supervisor.node import Node, NodeState
+from supervisor.node import Node
 from supervisor.runtime import Runtime
 from web.shapes import (
     BotShape,
@@ -160,11 +161,7 @@ class Portrait:
     def reasons(self) -> tuple[str, ...]:
         """Why this node does not serve, as far as it knows by itself; empty when it does."""
         node = self._sitters.node
-        if self.stopping:
-            return ("the program is stopping",)
-        if node.state is not NodeState.SERVING:
-            return (f"the node is {node.state}: last beat taken {node.beat_age_s:.0f} s ago",)
-        return ()
+        return reasons(node.state, node.beat_age_s, stopping=self.stopping)
 
     async def ask_telegram(self) -> None:
         """How the webhook does, asked now and then; what it last said stays when it is silent."""

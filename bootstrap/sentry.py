@@ -149,6 +149,7 @@ def start_sentry(
         auto_session_tracking=False,
         shutdown_timeout=options.flush_s,
     )
+    sdk.set_tag("node", node)  # for what ends the program, too
     return Telling(sdk, node, options)
 
 

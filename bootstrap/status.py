@@ -18,6 +18,7 @@ from bootstrap.joined import Known, nodes, overview
 from bootstrap.lists import dead_letters, delivery, detail, tickets, tree
 from bootstrap.picture import NodePicture, decode, encode
 from bootstrap.portrait import Portrait
+from bootstrap.readiness import POSTGRES
 from storage.inspection import Inspection
 from storage.operations import OperationError
 from storage.stats import StoreCounts, StoreSight
@@ -112,7 +113,7 @@ class LiveStatus:
         postgres = await self._probe()
         reasons = self._portrait.reasons()
         if not postgres.ok:
-            reasons = ("Postgres does not answer", *reasons)
+            reasons = (POSTGRES, *reasons)
         return Readiness(ready=not reasons, reasons=reasons)
 
     async def overview(self) -> Overview:

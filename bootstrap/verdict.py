@@ -24,8 +24,8 @@ PENDING_MANY: Final = 100
 COMPLAINT_S: Final = 600.0
 """Telegram's last complaint about the webhook counts for so long."""
 
-LAG_MUCH_S: Final = 0.5
-"""Over a second the node stops beating."""
+LAG_MUCH_S: Final = 1.0
+"""Over that the node does not beat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

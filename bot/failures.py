@@ -173,6 +173,12 @@ def _network(error: Exception, detail: str) -> Failure:
     return Failure(verdict=verdict, detail=detail)
 
 
+def may_be_the_source(failure: Failure, row: OutboxRow) -> bool:
+    """Whether the closed chat may be the one to copy from: Telegram says the same of both."""
+    closed = failure.verdict is Verdict.CLOSED and isinstance(row.effect, Copy)
+    return closed and "chat not found" in failure.detail.lower()
+
+
 def _refused(detail: str, row: OutboxRow) -> Failure:
     words = detail.lower()
     in_private = row.address is not None and row.address.chat_id > 0

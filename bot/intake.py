@@ -75,6 +75,10 @@ class IntakeStats:
     """Between Telegram's date on it, which is in whole seconds, and its arrival here."""
 
 
+def untraced() -> None:
+    """No trace begins with an update."""
+
+
 class Intake:
     """Takes updates from the webhook or the poller and returns once they are durable."""
 
@@ -91,6 +95,7 @@ class Intake:
         locks: PressLocks,
         texts: Texts,
         desk_hint: Callable[[], None],
+        trace: Callable[[], str | None] = untraced,
         options: IntakeOptions | None = None,
     ) -> None:
         self._desk = desk
@@ -103,6 +108,7 @@ class Intake:
         self._locks = locks
         self._texts = texts
         self._desk_hint = desk_hint
+        self._trace = trace
         self._options = options or IntakeOptions()
         self._waiting = 0
         self._storing: Grouped[Incoming] = Grouped(self._store, self._options.batch_max)
@@ -251,7 +257,7 @@ class Intake:
         self, raw: dict[str, Any], route: Route, message: Any, *, part: str = ""
     ) -> Incoming:
         key = f"tg:{self._desk.bot_id}:{raw['update_id']}{part}"
-        return Incoming(key=key, route=route, message=message, raw=raw)
+        return Incoming(key=key, route=route, message=message, raw=raw, trace=self._trace())
 
     # --- storing ----------------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ async def measure(tickets: int) -> TakeoverReport:
         async with (
             embedded_postgres(folder) as dsn,
             embedded_valkey(folder) as redis_url,
-            _telegram() as settings,
+            telegram_settings() as settings,
         ):
             engine = create_engine(PostgresOptions(dsn=dsn, pool_size=1, command_timeout_s=600))
             try:
@@ -179,7 +179,7 @@ def _used(statement: str, values: Mapping[str, object]) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def _telegram() -> AsyncIterator[dict[str, str]]:
+async def telegram_settings() -> AsyncIterator[dict[str, str]]:
     """The local Telegram; yields the settings for it."""
     async with await anyio.open_process(
         [sys.executable, "-m", "lab.telegram", "--port", "0", "--die-with-stdin"], stderr=None

@@ -57,9 +57,10 @@ _OUTBOX = """
         SELECT d.* FROM unnest(
             CAST(:o_ticket_id AS bigint[]), CAST(:o_cause_seq AS bigint[]), CAST(:o_lane AS text[]),
             CAST(:o_place AS text[]), CAST(:o_kind AS text[]), CAST(:o_effect AS text[]),
-            CAST(:o_tag AS text[]), CAST(:o_history_after AS bigint[]), CAST(:o_again AS bigint[])
+            CAST(:o_tag AS text[]), CAST(:o_history_after AS bigint[]), CAST(:o_again AS bigint[]),
+            CAST(:o_trace AS text[])
         ) WITH ORDINALITY
-            AS d(ticket_id, cause_seq, lane, place, kind, effect, tag, after, again, n)
+            AS d(ticket_id, cause_seq, lane, place, kind, effect, tag, after, again, trace, n)
         JOIN done ON done.id = d.ticket_id
     ), again AS (
         UPDATE outbox o SET state = 'superseded'
@@ -67,20 +68,21 @@ _OUTBOX = """
         WHERE o.id = w.again AND o.ticket_id = w.ticket_id AND o.state = 'undeliverable'
         RETURNING o.id, o.lane, o.place, o.kind, o.effect, o.tag
     ), sent AS (
-        INSERT INTO outbox (ticket_id, cause_seq, lane, place, kind, effect, tag)
-        SELECT ticket_id, cause_seq, lane, place, kind, effect, tag FROM (
+        INSERT INTO outbox (ticket_id, cause_seq, lane, place, kind, effect, tag, trace)
+        SELECT ticket_id, cause_seq, lane, place, kind, effect, tag, trace FROM (
             SELECT ticket_id, cause_seq, lane, place, kind, CAST(effect AS jsonb) AS effect, tag,
-                   n, 0 AS part
+                   trace, n, 0 AS part
             FROM wanted WHERE after IS NULL AND again IS NULL
             UNION ALL
-            SELECT w.ticket_id, w.cause_seq, a.lane, a.place, a.kind, a.effect, a.tag, w.n, 0
+            SELECT w.ticket_id, w.cause_seq, a.lane, a.place, a.kind, a.effect, a.tag, w.trace,
+                   w.n, 0
             FROM wanted w JOIN again a ON a.id = w.again
             UNION ALL
             SELECT w.ticket_id, w.cause_seq, w.lane, w.place, 'Copy',
                    jsonb_build_object('type', 'Copy', 'place', CAST(w.effect AS jsonb) -> 'place',
                                       'content', coalesce(newest.content, e.payload -> 'content'),
                                       'label', e.payload -> 'label'),
-                   NULL, w.n, e.id
+                   NULL, w.trace, w.n, e.id
             FROM wanted w JOIN events e
               ON e.ticket_id = w.ticket_id AND e.action = 'said' AND e.seq > w.after
             LEFT JOIN LATERAL (

@@ -29,7 +29,9 @@ class PostgresInbox:
         async with transaction(self._engine) as connection:
             routed = await self._route(connection, batch)
             letters = [
-                lanes.Letter(key=i.key, ticket_id=routed[n], message=i.message, raw=i.raw)
+                lanes.Letter(
+                    key=i.key, ticket_id=routed[n], message=i.message, raw=i.raw, trace=i.trace
+                )
                 for n, i in enumerate(batch)
             ]
             fresh = await lanes.post(connection, letters)

@@ -32,11 +32,12 @@ _ADVANCE = text("""
 _KNOWN = text("SELECT key FROM inbox WHERE key = ANY(:keys)")
 
 _INSERT = text("""
-    INSERT INTO inbox (key, ticket_id, seq, message, raw, from_client)
-    SELECT key, ticket_id, seq, CAST(message AS jsonb), CAST(raw AS jsonb), from_client
+    INSERT INTO inbox (key, ticket_id, seq, message, raw, from_client, trace)
+    SELECT key, ticket_id, seq, CAST(message AS jsonb), CAST(raw AS jsonb), from_client, trace
     FROM unnest(CAST(:keys AS text[]), CAST(:tickets AS bigint[]), CAST(:seqs AS bigint[]),
-                CAST(:messages AS text[]), CAST(:raws AS text[]), CAST(:clients AS boolean[]))
-         WITH ORDINALITY AS d(key, ticket_id, seq, message, raw, from_client, n)
+                CAST(:messages AS text[]), CAST(:raws AS text[]), CAST(:clients AS boolean[]),
+                CAST(:traces AS text[]))
+         WITH ORDINALITY AS d(key, ticket_id, seq, message, raw, from_client, trace, n)
     ORDER BY n
     ON CONFLICT (key) DO NOTHING
     RETURNING key, received_at
@@ -92,6 +93,7 @@ class Letter:
     ticket_id: TicketId | None
     message: Message | None
     raw: Mapping[str, Any] | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +227,7 @@ async def _insert(
         ],
         "raws": [_dump(letter.raw) for letter in letters],
         "clients": [isinstance(letter.message, ClientWrote) for letter in letters],
+        "traces": [letter.trace for letter in letters],
     }
     return {row.key: row.received_at for row in await connection.execute(_INSERT, values)}
 
@@ -241,6 +244,7 @@ def _envelope(
         received_at=received_at,
         message=letter.message,
         owner=owner,
+        trace=letter.trace,
     )
 
 

@@ -203,6 +203,8 @@ class InboxRow(Base):
     handled_by: Mapped[str | None]
     """The run whose turn handled it, and that turn's epoch: who owned the ticket then."""
     handled_epoch: Mapped[int | None]
+    trace: Mapped[str | None]
+    """Which trace it belongs to (W3C's ``traceparent``), where traces are taken."""
 
 
 class OutboxRecord(Base):
@@ -245,6 +247,8 @@ class OutboxRecord(Base):
     error: Mapped[str | None]
     started_at: Mapped[datetime | None]
     """When its last call began."""
+    trace: Mapped[str | None]
+    """Of the turn that decided it, as in the inbox."""
 
 
 class Topic(Base):

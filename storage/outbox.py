@@ -41,7 +41,7 @@ _EXPIRE = text("""
 """)
 
 _HEADS = """
-    SELECT o.id, o.created_at, o.ticket_id, o.lane, o.place, o.kind, o.effect, o.attempts,
+    SELECT o.id, o.created_at, o.trace, o.ticket_id, o.lane, o.place, o.kind, o.effect, o.attempts,
            o.uncertain OR o.state = 'sending' AS uncertain,
            t.client_tg_id, t.main_chat_id, u.full_name, u.username, u.language_code,
            tp.thread_id, tp.chat_id AS topic_chat_id, tp.bot_id, tech.group_chat_id
@@ -302,6 +302,7 @@ def _row(row: Any) -> OutboxRow:
         uncertain=row.uncertain,
         created_at=row.created_at,
         bot_id=None if row.bot_id is None else UserId(row.bot_id),
+        trace=row.trace,
     )
 
 
@@ -328,6 +329,7 @@ def _report(settlement: Settlement) -> lanes.Letter | None:
             return lanes.Letter(
                 key=f"sent:{row.id}:opened",
                 ticket_id=row.ticket_id,
+                trace=row.trace,
                 message=TopicOpened(
                     place=row.effect.place, chat_id=row.address.chat_id, thread_id=thread_id
                 ),
@@ -336,6 +338,7 @@ def _report(settlement: Settlement) -> lanes.Letter | None:
             return lanes.Letter(
                 key=f"sent:{row.id}:deleted",
                 ticket_id=row.ticket_id,
+                trace=row.trace,
                 message=Deleted(
                     by=row.effect.by,
                     chat_id=row.effect.of_chat,
@@ -349,6 +352,7 @@ def _report(settlement: Settlement) -> lanes.Letter | None:
             return lanes.Letter(
                 key=f"sent:{row.id}:failed",
                 ticket_id=row.ticket_id,
+                trace=row.trace,
                 message=DeliveryFailed(
                     place=place,
                     effect=type(row.effect).__name__,

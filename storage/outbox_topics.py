@@ -23,13 +23,13 @@ _FORGET = text("DELETE FROM topics WHERE lane = :lane AND thread_id = :thread_id
 
 # Nothing when the topic was made anew already, or is about to be: the report came twice.
 _REOPEN = text("""
-    INSERT INTO outbox (position, ticket_id, cause_seq, lane, place, kind, effect)
+    INSERT INTO outbox (position, ticket_id, cause_seq, lane, place, kind, effect, trace)
     SELECT -1, o.ticket_id, o.cause_seq, o.lane, o.place, o.kind,
            jsonb_set(o.effect, '{title}', coalesce((
                SELECT r.effect -> 'title' FROM outbox r
                WHERE r.ticket_id = o.ticket_id AND r.lane = o.lane AND r.id > o.id
                  AND r.kind = 'RenameTopic' AND r.state = 'sent'
-               ORDER BY r.id DESC LIMIT 1), o.effect -> 'title'))
+               ORDER BY r.id DESC LIMIT 1), o.effect -> 'title')), o.trace
     FROM outbox o
     WHERE o.ticket_id = :ticket_id AND o.lane = :lane AND o.kind = 'OpenTopic'
       AND NOT EXISTS (SELECT FROM topics t WHERE t.lane = :lane)

@@ -18,8 +18,8 @@ RECEIPT_EMOJI = "👌"
 """One of Telegram's reactions; the client's own takes its place."""
 
 _GIVE = text("""
-    INSERT INTO outbox (ticket_id, cause_seq, lane, place, kind, effect)
-    SELECT o.ticket_id, o.cause_seq, d.lane, d.place, 'React', CAST(d.effect AS jsonb)
+    INSERT INTO outbox (ticket_id, cause_seq, lane, place, kind, effect, trace)
+    SELECT o.ticket_id, o.cause_seq, d.lane, d.place, 'React', CAST(d.effect AS jsonb), o.trace
     FROM unnest(
         CAST(:ids AS bigint[]), CAST(:lanes AS text[]), CAST(:places AS text[]),
         CAST(:effects AS text[])

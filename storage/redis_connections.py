@@ -7,10 +7,11 @@ from redis.asyncio.connection import AbstractConnection
 
 
 class ToldOfLoss(AbstractConnection):
-    """uvloop raises RuntimeError for what is written to a connection that has just closed.
+    """What is written to a connection that has just closed ends as a bug of the loop's.
 
-    As any other loss of a connection it is an OSError here, so that the command is tried again
-    and whoever does without Redis learns of it.
+    uvloop raises RuntimeError, asyncio's own loop AttributeError (its transport has let go of
+    the loop). As any other loss of a connection it is an OSError here, so that the command is
+    tried again and whoever does without Redis learns of it.
     """
 
     async def _send_packed_command(self, command: Iterable[bytes]) -> None:
@@ -18,6 +19,10 @@ class ToldOfLoss(AbstractConnection):
             await super()._send_packed_command(command)
         except RuntimeError as error:
             raise ConnectionResetError(str(error)) from error
+        except AttributeError as error:
+            if self._writer is not None and not self._writer.is_closing():
+                raise
+            raise ConnectionResetError("the connection has closed") from error
 
 
 class Plain(ToldOfLoss, Connection):

@@ -58,7 +58,7 @@ _TAKE_OPEN = text(_TAKE.format(orphan=_ORPHAN, which="t.status <> 'CLOSED' AND t
 """The other open ones, from a number on: 100,000 are taken in steps without starting over."""
 
 _MAIL = text("""
-    SELECT seq, key, received_at, message FROM inbox
+    SELECT seq, key, received_at, message, trace FROM inbox
     WHERE ticket_id = :ticket AND seq > :after ORDER BY seq LIMIT :limit
 """).columns(message=JSONB)
 
@@ -159,6 +159,7 @@ class PostgresTicketStore:
                 key=row.key,
                 received_at=row.received_at,
                 message=decode_message(row.message),
+                trace=row.trace,
             )
             for row in await unit(work)
         ]
@@ -239,7 +240,10 @@ class PostgresTicketStore:
                 made = await lanes.create_tickets(connection, main, {client.id: former})
                 target = made[client.id]
             moved = lanes.Letter(
-                key=f"moved:{envelope.key}", ticket_id=target, message=envelope.message
+                key=f"moved:{envelope.key}",
+                ticket_id=target,
+                message=envelope.message,
+                trace=envelope.trace,
             )
             fresh = await lanes.post(connection, [moved])
             written = await commit.write(connection, [turn])

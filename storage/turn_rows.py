@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from actors.decision import ArmTimer, CancelTimer, Event, Feedback
 from actors.effects import CARD_TAG, AnswerPress, CopyHistory, Effect, Resend, Say, ShowCard
 from actors.ids import UserId
-from actors.messages import TopicOpened
+from actors.messages import Envelope, TopicOpened
 from actors.places import MAIN, Place, PlaceKind
 from actors.ports import Turn
 from storage.codec import clean, dumps, encode, encode_content, encode_state, encode_text
@@ -67,7 +67,7 @@ def columns(turns: Sequence[Turn]) -> Columns:
             for event in decision.events:
                 _event(out, turn.ticket_id, envelope.seq, event)
             for effect in decision.effects:
-                _effect(out, turn.ticket_id, envelope.seq, client_id, effect)
+                _effect(out, turn.ticket_id, envelope, client_id, effect)
         _last_words(out, turn)
         for letter in turn.dead:
             _add(
@@ -122,11 +122,13 @@ def _event(out: Columns, ticket_id: int, seq: int, event: Event) -> None:
     )
 
 
-def _effect(out: Columns, ticket_id: int, seq: int, client_id: UserId, effect: Effect) -> None:
+def _effect(
+    out: Columns, ticket_id: int, cause: Envelope, client_id: UserId, effect: Effect
+) -> None:
     _add(
         out.outbox,
         ticket_id=ticket_id,
-        cause_seq=seq,
+        cause_seq=cause.seq,
         lane=lane_of(effect, ticket_id, client_id),
         place=None if isinstance(effect, AnswerPress) else str(effect.place),
         kind=type(effect).__name__,
@@ -134,6 +136,7 @@ def _effect(out: Columns, ticket_id: int, seq: int, client_id: UserId, effect: E
         tag=tag_of(effect),
         history_after=effect.after_seq if isinstance(effect, CopyHistory) else None,
         again=effect.row if isinstance(effect, Resend) else None,
+        trace=cause.trace,
     )
 
 

@@ -5,7 +5,8 @@ from functools import wraps
 from typing import Any, Final
 
 import anyio
-from quart import Quart, Response, g
+import orjson
+from quart import Quart, Response, g, request
 from quart_schema import (
     QuartSchema,
     document_response,
@@ -203,13 +204,31 @@ def _add(
     if query is not None:
         view = validate_querystring(query)(view)
     if body is not None:
-        view = validate_request(body)(view)
+        view = _readable(validate_request(body)(view))
     if shape is not None:
         view = document_response(shape)(view)
     for status in (400, 401, 403, 404, 409, 503) if method == "POST" else (400, 401, 403, 404, 503):
         view = document_response(Problem, status)(view)
     view = tag(["seeing" if method == "GET" else "doing"])(view)
     app.add_url_rule(path, f"api_{handler.__name__}", view, methods=[method])
+
+
+def _readable(handler: Handler) -> Handler:
+    """The handler for a body that is JSON.
+
+    Quart reads it as text and by the standard library: bytes that are no UTF-8, and brackets nested
+    thousands deep, would end as bugs of ours.
+    """
+
+    @wraps(handler)
+    async def view(*args: Any, **kwargs: Any) -> Response:
+        try:
+            orjson.loads(await request.get_data())
+        except orjson.JSONDecodeError:
+            return problem(400, "bad_request", "the body is not JSON")
+        return await handler(*args, **kwargs)
+
+    return view
 
 
 def _failing_well(handler: Handler) -> Handler:

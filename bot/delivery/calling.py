@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import structlog
 from aiogram.exceptions import TelegramMigrateToChat
-from aiogram.methods import TelegramMethod
+from aiogram.methods import GetChat, TelegramMethod
 
 from actors.effects import AnswerPress, OpenTopic
 from actors.errors import Transient
@@ -27,7 +27,7 @@ from bot.delivery.crew import Crew
 from bot.delivery.helping import Trouble, for_helper, trouble_of
 from bot.delivery.options import DeliveryOptions
 from bot.delivery.stats import Counters
-from bot.failures import Failure, Verdict, classify
+from bot.failures import Failure, Verdict, classify, may_be_the_source
 
 log = structlog.get_logger(__name__)
 
@@ -212,6 +212,11 @@ class Caller:
         """The outcome of a call that raised; nothing ends as a log line only."""
         rows, head = batch.rows, batch.head
         failure = classify(error, head)
+        is_main = batch.bot_id is None
+        if is_main and may_be_the_source(failure, head) and await self._knows_the_chat_of(head):
+            # No waiting brings it back, and everything behind it in this lane would wait as well.
+            reason = FailureReason.SOURCE_GONE
+            failure = replace(failure, verdict=Verdict.FINAL, reason=reason)
         if failure.verdict is Verdict.TOPIC_LOST and topics_lost >= self._options.topics_lost_max:
             failure = replace(failure, verdict=Verdict.CLOSED)
         if failure.verdict is Verdict.PAUSE and head.address is not None:
@@ -244,6 +249,17 @@ class Caller:
         if isinstance(error, TelegramMigrateToChat) or len(batch.rows) > 1:
             return False  # followed, or sent one by one
         self._crew.refuse(batch.rows)
+        return True
+
+    async def _knows_the_chat_of(self, row: OutboxRow) -> bool:
+        """Whether Telegram knows where the row goes to; what cannot be found out counts as no."""
+        if row.address is None:
+            return False
+        try:
+            await self._crew.main.call(GetChat(chat_id=row.address.chat_id))
+        except Exception as error:  # noqa: BLE001 — the row waits then, as it would without asking
+            log.info("chat_not_known", chat=row.address.chat_id, error=type(error).__name__)
+            return False
         return True
 
     def _settlement(self, row: OutboxRow, failure: Failure) -> Settlement:

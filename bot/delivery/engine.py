@@ -30,7 +30,7 @@ from bot.delivery.crew import Crew, Sender
 from bot.delivery.lane import Lane
 from bot.delivery.lanes import Lanes
 from bot.delivery.options import DeliveryOptions
-from bot.delivery.pace import BudgetSight, Pacing
+from bot.delivery.pace import BudgetSight, Pacing, added
 from bot.delivery.priority import Priority
 from bot.delivery.records import Records
 from bot.delivery.shares import Shares
@@ -136,8 +136,8 @@ class Delivery:
         return snapshot(self._counters, self.crew.paces, lanes=len(self._lanes))
 
     def budgets(self) -> Sequence[BudgetSight]:
-        """What Telegram lets this node send, the bot's own budget first."""
-        return self._pace.budgets()
+        """What Telegram lets this node send by all its bots: theirs first, then chat by chat."""
+        return added([pace.budgets() for pace in self._crew.paces])
 
     @property
     def in_flight_max(self) -> int:

@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Protocol
 
 from actors.ids import ChatId
@@ -76,6 +77,26 @@ class BudgetSight:
     closed_for_s: float
     lost_s: float
     too_many: int
+
+
+def added(bots: Sequence[Sequence[BudgetSight]]) -> Sequence[BudgetSight]:
+    """The budgets of several bots as one each chat; closed is what is closed for all of them."""
+    chats: dict[int, BudgetSight] = {}
+    for sight in chain.from_iterable(bots):
+        other = chats.get(sight.chat_id)
+        chats[sight.chat_id] = sight if other is None else _sum(other, sight)
+    return list(chats.values())
+
+
+def _sum(one: BudgetSight, other: BudgetSight) -> BudgetSight:
+    return replace(
+        one,
+        used=one.used + other.used,
+        limit=one.limit + other.limit,
+        closed_for_s=min(one.closed_for_s, other.closed_for_s),
+        lost_s=one.lost_s + other.lost_s,
+        too_many=one.too_many + other.too_many,
+    )
 
 
 class Pacing(Protocol):

@@ -105,9 +105,9 @@ class Node:
     async def _look(self, session: aiohttp.ClientSession) -> None:
         async with session.get(f"{self.url}/readyz") as answer:
             self.is_ready = answer.ok
-        async with session.get(f"{self.url}/api/status") as answer:
-            picture = await answer.json()
-        self.actors = sum(picture["status"]["actors"].values())
+        async with session.get(f"{self.url}/api/nodes") as answer:
+            nodes = (await answer.json())["nodes"]
+        self.actors = sum(sum(node["actors"].values()) for node in nodes if node["is_self"])
 
     # --- what the nemesis does --------------------------------------------------------------
 

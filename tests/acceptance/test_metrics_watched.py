@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/rules.yml"
 PROMETHEUS = ROOT / "deploy/prometheus/prometheus.yml"
+RUNBOOKS = ROOT / "docs/operations.md"
 GRAFANA = ROOT / "deploy/grafana"
 
 SEVERITIES = {"critical", "warning", "info"}
@@ -115,6 +116,15 @@ def test_each_alert_says_how_bad_it_is_what_it_means_and_where_help_stands(
         kebab = re.sub(r"(?<!^)(?=[A-Z])", "-", alert["alert"]).lower()
         assert alert["annotations"]["runbook"] == f"docs/operations.md#{kebab}"
         assert re.fullmatch(r"\d+[mh]", alert["for"])
+
+
+def test_each_alert_has_a_runbook_and_each_runbook_its_alert(
+    alerts: list[dict[str, Any]],
+) -> None:
+    alerting = RUNBOOKS.read_text().partition("\n## Alerts\n")[2]
+    written = re.findall(r"^### (.+)$", alerting.partition("\n## ")[0], re.MULTILINE)
+    anchors = {title.strip().lower().replace(" ", "-") for title in written}
+    assert anchors == {alert["annotations"]["runbook"].partition("#")[2] for alert in alerts}
 
 
 def test_each_panel_says_what_it_means_and_lies_on_no_other(dashboard: dict[str, Any]) -> None:

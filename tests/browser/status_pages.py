@@ -22,6 +22,17 @@ PAGES: Final = {
     "tree": "/tree",
 }
 
+FILLED: Final = {
+    "overview": "#budgets .budget",
+    "nodes": ".node-card",
+    "tickets": "#list tbody tr",
+    "ticket": ".step",
+    "delivery": "#lanes-table tbody tr",
+    "dead": ".letter",
+    "tree": ".tree-leaf",
+}
+"""What is there on each page when its numbers are."""
+
 AXE: Final = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text("utf-8")
 GRAVE: Final = frozenset({"serious", "critical"})
 

@@ -21,6 +21,9 @@ TOKEN = "a-token-of-the-test-0123"
 PASSWORD = "correct horse"
 
 
+# A test asks for these before it opens a page: the page then closes before its server does.
+
+
 @pytest.fixture
 async def guarded() -> AsyncIterator[Site]:
     async with open_site(WebOptions(status_token=TOKEN)) as opened:
@@ -128,15 +131,15 @@ async def test_all_dead_letters_that_match_are_retried_and_dropped(
     page = await open_status("/dead")
     await page.get_by_label("Search").fill("KeyError")
     await page.get_by_role("button", name="Retry all that match").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("Retry 3 dead letters?")
+    await expect(page.get_by_role("dialog")).to_contain_text("Retry dead letters: 3?")
     await _confirm(page, "Retry")
-    await _said(page, "3 dead letters are in the inbox again.")
+    await _said(page, "Dead letters in the inbox again: 3.")
     await page.get_by_label("Ticket", exact=True).fill("19")
     await expect(page.locator(".letter")).to_have_count(1)
     await page.get_by_role("button", name="Drop all that match").click()
     await page.get_by_label("Why").fill("one is enough")
     await _confirm(page, "Drop")
-    await _said(page, "1 dead letters are gone.")
+    await _said(page, "Dead letters gone: 1.")
     kinds = [(action, wanted) for action, _, wanted in site.hands.done]
     assert kinds == [
         ("dead_retried", DeadFilter(query="KeyError")),
@@ -162,7 +165,7 @@ async def test_a_node_is_drained_and_the_last_one_is_warned_of(
 
 
 async def test_one_signs_in_by_keyboard_and_out_again(
-    open_status: OpenStatus, guarded: Site, watch: Watch
+    guarded: Site, open_status: OpenStatus, watch: Watch
 ) -> None:
     watch.expected = ("401",)
     page = await open_status("/tickets", url=guarded.url, wait=False, locale="ru-RU")
@@ -178,7 +181,7 @@ async def test_one_signs_in_by_keyboard_and_out_again(
 
 
 async def test_an_operator_with_a_session_acts_and_is_named(
-    open_status: OpenStatus, guarded: Site
+    guarded: Site, open_status: OpenStatus
 ) -> None:
     page = await open_status("/login", url=guarded.url, wait=False)
     await page.get_by_label("Access token").fill(TOKEN)
@@ -192,7 +195,7 @@ async def test_an_operator_with_a_session_acts_and_is_named(
 
 
 async def test_a_viewer_sees_everything_and_no_buttons_that_act(
-    open_status: OpenStatus, with_users: Site
+    with_users: Site, open_status: OpenStatus
 ) -> None:
     page = await open_status("/login", url=with_users.url, wait=False)
     await expect(page.get_by_label("Name")).to_be_focused()

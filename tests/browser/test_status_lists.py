@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Watch
+from tests.browser.pages import eventually
 from tests.browser.status_pages import OpenStatus
 from tests.fakes import status_samples as samples
 from tests.fakes.status import Site
@@ -30,10 +31,12 @@ async def test_tickets_are_searched_filtered_and_sorted_and_all_counts_follow(
     await page.get_by_label("Search").fill("Петров 38")
     await expect(page.locator("#total")).to_have_text("1 in all")
     await page.get_by_label("Worst by").select_option("restarts")
-    await page.wait_for_url("**/tickets?**sort=restarts**")
-    last = [one for one in site.sight.asked if isinstance(one, TicketFilter)][-1]
     wanted = TicketFilter(query="Петров 38", state="quarantined", sort="restarts", limit=20)
-    assert last == wanted
+
+    async def asked() -> bool:
+        return wanted in site.sight.asked
+
+    await eventually(asked)
 
 
 async def test_a_filter_is_in_the_address_and_comes_back(
@@ -62,7 +65,7 @@ async def test_a_ticket_tells_each_step_of_each_message_and_how_long_it_took(
 ) -> None:
     page = await open_status("/tickets/7")
     newest, before = page.locator(".step").nth(0), page.locator(".step").nth(1)
-    await expect(newest).to_contain_text("#8 ClientWrote")
+    await expect(newest).to_contain_text("#8 Client wrote")
     await expect(newest.locator(".way li").nth(1)).to_contain_text("handled")
     await expect(newest.locator(".way li").nth(1)).to_contain_text("+6 ms")
     await expect(newest.locator(".way li").nth(3)).to_contain_text("waits")
@@ -144,3 +147,17 @@ async def test_nodes_show_which_one_answers_and_which_are_silent(
     await expect(cards.nth(1)).to_contain_text("no answer")
     await expect(cards.nth(1).locator("[data-fact=memory]")).to_have_text("–")
     await expect(cards.nth(2)).to_contain_text("dead")
+
+
+async def test_a_list_whose_database_is_away_says_so_and_keeps_what_it_had(
+    open_status: OpenStatus, site: Site, watch: Watch
+) -> None:
+    watch.expected = ("503",)
+    page = await open_status("/tickets")
+    await expect(page.locator("#list tbody tr")).to_have_count(20)
+    answer = {"status": 503, "json": {"error": "Postgres does not answer", "code": "away"}}
+    await page.route("**/api/tickets*", lambda route: route.fulfill(**answer))
+    await expect(page.locator("#connection[data-state=away]")).to_contain_text("numbers are old")
+    await expect(page.locator("#list tbody tr")).to_have_count(20)
+    await page.unroute("**/api/tickets*")
+    await expect(page.locator("#connection[data-state=live]")).to_be_visible()

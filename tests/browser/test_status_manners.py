@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import Watch
-from tests.browser.status_pages import PAGES, OpenStatus, complaints_of_axe, trouble
+from tests.browser.status_pages import FILLED, PAGES, OpenStatus, complaints_of_axe, trouble
 from tests.browser.test_lab_page_manners import CONTRAST
 from tests.fakes.status import Site
 
@@ -14,16 +14,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
-FILLED = {
-    "overview": "#budgets .budget",
-    "nodes": ".node-card",
-    "tickets": "#list tbody tr",
-    "ticket": ".step",
-    "delivery": "#lanes-table tbody tr",
-    "dead": ".letter",
-    "tree": ".tree-leaf",
-}
-"""What is there on each page when its numbers are."""
 
 
 async def _visit(page: Page, site: Site, name: str) -> None:

@@ -83,6 +83,7 @@ async def test_what_is_not_known_is_not_shown_as_zero(open_status: OpenStatus, s
     page = await open_status()
     await expect(page.locator("#activity")).to_contain_text("numbers are 42 s old")
     await expect(page.locator("#activity")).to_contain_text("Some nodes did not answer")
+    await expect(page.locator("[data-value='outbox.sub']")).to_have_text("as of 42 s ago")
     for name in ("tickets.open", "dead-letters", "mail"):
         assert await _value(page, name) == "–", name
 
@@ -214,3 +215,15 @@ async def test_motion_is_left_out_where_it_is_not_wanted(open_status: OpenStatus
     assert await still.evaluate(moves) == "none"
     lively = await open_status(reduced_motion="no-preference")
     assert await lively.evaluate(moves) == "beat"
+
+
+async def test_without_its_history_the_page_says_where_it_is(
+    open_status: OpenStatus, watch: Watch
+) -> None:
+    watch.expected = ("503",)
+    page = await open_status(wait=False)
+    answer = {"status": 503, "json": {"error": "Postgres does not answer", "code": "away"}}
+    await page.route("**/api/history*", lambda route: route.fulfill(**answer))
+    await page.reload()
+    await expect(page.locator("#chart-empty")).to_contain_text("The history is in Postgres")
+    await expect(page.locator(".charts")).to_be_hidden()

@@ -149,9 +149,12 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    options: WebOptions | None = None, bind: str = "127.0.0.1:0"
+    options: WebOptions | None = None,
+    bind: str = "127.0.0.1:0",
+    sight: FakeSight | None = None,
 ) -> AsyncIterator[Site]:
-    sight, hands, closing, closed = FakeSight(), FakeHands(), anyio.Event(), anyio.Event()
+    sight, hands = sight or FakeSight(), FakeHands()
+    closing, closed = anyio.Event(), anyio.Event()
     app = create_app(sight, hands, options or WebOptions(snapshot_interval_s=0.05))
 
     async def run(*, task_status: anyio.abc.TaskStatus[str]) -> None:

@@ -1,196 +1,56 @@
-"""A desk as the API describes it: three nodes, some trouble, plausible numbers."""
+"""What a desk has, as the API describes it: tickets, dead letters, lanes, a tree, a history."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
+from tests.fakes.status_desk import STARTED_AT, ago, budget, node, now, overview, traffic
 from web.shapes import (
     BotShape,
-    ChatBudget,
     Crash,
     DeadFilter,
     DeadLetter,
     DeadLetters,
     DeliveryShape,
-    Health,
     History,
     LaneLine,
-    Level,
     LogLine,
-    Loop,
-    Mailboxes,
     MessageStep,
-    NodeShape,
-    Outbox,
     Overview,
     OwnerPeriod,
-    Ownership,
-    Quantiles,
-    Restarts,
     SentStep,
-    Services,
     TicketDetail,
     TicketFilter,
     TicketLine,
     Tickets,
     Timer,
-    Timings,
-    Traffic,
     Tree,
     TreeNode,
     UnsentLane,
-    Used,
-    Webhook,
 )
 
-STARTED_AT: Final = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
+__all__ = [
+    "STARTED_AT",
+    "TICKETS",
+    "TRACE",
+    "budget",
+    "dead_letters",
+    "delivery",
+    "history",
+    "node",
+    "overview",
+    "ticket",
+    "tickets",
+    "traffic",
+    "tree",
+]
+
 TICKETS: Final = 57
 TRACE: Final = """Traceback (most recent call last):
   File "actors/workflows/support.py", line 88, in decide
     raise KeyError("technician 7")
 KeyError: 'technician 7'
 """
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _ago(**span: float) -> datetime:
-    return now() - timedelta(**span)
-
-
-def _quantiles(p50_s: float) -> Quantiles:
-    return Quantiles(
-        count=384, p50_s=p50_s, p95_s=p50_s * 4, p99_s=p50_s * 9, max_s=round(p50_s * 14, 4)
-    )
-
-
-def _well(latency_s: float) -> Health:
-    return Health(ok=True, latency_s=latency_s, detail="")
-
-
-def node(name: str, number: int) -> NodeShape:
-    return NodeShape(
-        name=name,
-        run=f"{name}/4f{number}a",
-        incarnation=f"4f{number}a",
-        status="up",
-        state="serving",
-        is_self=number == 1,
-        started_at=STARTED_AT,
-        beat_age_s=0.4 * number,
-        snapshot_age_s=0.2 * number,
-        roles=("desk", "polling") if number == 1 else (),
-        version="0.1.0",
-        owned=18 + number,
-        actors={"idle": 15 + number, "queued": 2, "running": 1},
-        messages_per_s=2.1 * number,
-        handled=16_070 * number,
-        lag_s=0.002 * number,
-        memory_bytes=148_000_000 + number,
-        cpu_share=0.05 * number,
-        fenced=0,
-        crashes=0,
-    )
-
-
-def budget(chat_id: int, name: str, used: int, limit: int = 20) -> ChatBudget:
-    return ChatBudget(
-        chat_id=chat_id,
-        name=name,
-        used=used,
-        limit=limit,
-        window_s=61.0 if chat_id else 1.0,
-        closed_for_s=12.0 if used >= limit else 0.0,
-        lost_s=61.0 if used >= limit else 0.0,
-        too_many=4 if used >= limit else 0,
-    )
-
-
-def overview() -> Overview:
-    return Overview(
-        state=Level.WELL,
-        causes=(),
-        taken_at=now(),
-        node="desk-1",
-        version="0.1.0",
-        started_at=STARTED_AT,
-        is_complete=True,
-        is_ready=True,
-        reasons=(),
-        stored_age_s=0.3,
-        tickets={"NEW": 3, "WORK": 54, "CLOSED": 1240},
-        actors={
-            "idle": 51,
-            "queued": 3,
-            "running": 2,
-            "backing_off": 1,
-            "quarantined": 0,
-            "draining": 0,
-        },
-        nodes=tuple(node(f"desk-{number}", number) for number in (1, 2, 3)),
-        traffic=Traffic(
-            messages_per_s=6.4,
-            sent_per_s=9.8,
-            handled=48_210,
-            turns=30_120,
-            sent=91_002,
-            last_handled_at=_ago(seconds=3),
-            last_sent_at=_ago(seconds=2),
-            updates_stored=30_400,
-            updates_duplicate=12,
-            updates_ignored=801,
-            updates_refused=3,
-            last_update_at=_ago(seconds=3),
-        ),
-        timings=Timings(
-            queue_wait=_quantiles(0.004),
-            turn=_quantiles(0.003),
-            commit=_quantiles(0.002),
-            delivery=_quantiles(0.045),
-        ),
-        mailboxes=Mailboxes(
-            depth_max=4,
-            depth_limit=64,
-            window=Used(used=9, limit=150_000),
-            waiting=7,
-            oldest_s=0.8,
-        ),
-        outbox=Outbox(
-            waiting=7,
-            sending=2,
-            oldest_s=4.0,
-            undeliverable=2,
-            in_flight=Used(used=2, limit=300),
-            lanes=5,
-            retries=5,
-            possible_doubles=1,
-        ),
-        budgets=(
-            budget(-1001234567890, "main", 14),
-            budget(-1001234567891, "alice", 20),
-            budget(-1001234567892, "bob", 2),
-        ),
-        bot=budget(0, "bot", 9, 30),
-        restarts=Restarts(
-            used=1, limit=3, window_s=60.0, crashes=2, backing_off=1, is_circuit_open=False
-        ),
-        dead_letters=1,
-        quarantined=0,
-        ownership=Ownership(owned=57, claims=71, fenced=0, declared_dead=0),
-        loop=Loop(
-            lag_s=0.002,
-            lag_max_s=0.031,
-            gc_pauses=12,
-            gc_pause_last_s=0.004,
-            gc_pause_max_s=0.009,
-            memory_bytes=444_000_000,
-            cpu_share=0.12,
-        ),
-        health=Services(postgres=_well(0.0012), redis=_well(0.0004), telegram=_well(0.061)),
-        webhook=Webhook(mode="webhook", lag_s=1.0, pending=0, error="", error_at=None),
-    )
 
 
 def _line(number: int) -> TicketLine:
@@ -255,7 +115,7 @@ def tickets(wanted: TicketFilter) -> Tickets:
 
 
 def _step(seq: int, *, done: bool) -> MessageStep:
-    at = _ago(minutes=30 - seq)
+    at = ago(minutes=30 - seq)
     sent = SentStep(
         outbox_id=900 + seq,
         kind="Copy",
@@ -304,7 +164,7 @@ def ticket(number: int) -> TicketDetail:
         steps=tuple(_step(seq, done=seq < 8) for seq in range(1, 9)),
         crashes=(
             Crash(
-                at=_ago(minutes=9),
+                at=ago(minutes=9),
                 node="desk-2",
                 seq=6,
                 error="KeyError('technician 7')",
@@ -316,7 +176,7 @@ def ticket(number: int) -> TicketDetail:
             UnsentLane(
                 lane=f"main:{number}",
                 unsent=2,
-                oldest_at=_ago(seconds=14),
+                oldest_at=ago(seconds=14),
                 attempts=1,
                 not_before=now() + timedelta(seconds=11),
                 first="Copy",
@@ -328,24 +188,24 @@ def ticket(number: int) -> TicketDetail:
             OwnerPeriod(
                 owner="desk-1/4f1a",
                 epoch=3,
-                first_at=_ago(minutes=20),
-                last_at=_ago(minutes=2),
+                first_at=ago(minutes=20),
+                last_at=ago(minutes=2),
                 handled=5,
                 is_present=True,
             ),
             OwnerPeriod(
                 owner="desk-2/11c0",
                 epoch=2,
-                first_at=_ago(minutes=29),
-                last_at=_ago(minutes=22),
+                first_at=ago(minutes=29),
+                last_at=ago(minutes=22),
                 handled=3,
                 is_present=False,
             ),
         ),
         log=(
-            LogLine(at=_ago(minutes=29), seq=1, actor="CLIENT", action="said", payload={}),
+            LogLine(at=ago(minutes=29), seq=1, actor="CLIENT", action="said", payload={}),
             LogLine(
-                at=_ago(minutes=5),
+                at=ago(minutes=5),
                 seq=8,
                 actor="SYSTEM",
                 action="operator_poked",
@@ -405,7 +265,7 @@ def _dead(number: int) -> DeadLetter:
         kind="ClientWrote" if number < 3 else None,
         error=TRACE,
         attempts=5,
-        created_at=_ago(hours=number),
+        created_at=ago(hours=number),
     )
 
 

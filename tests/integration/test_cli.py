@@ -18,6 +18,7 @@ from bootstrap import cli
 from bootstrap.settings import Settings
 from lab.chaos import cli as chaos
 from lab.chaos.faults import FAMILIES
+from web.passwords import read_hash
 
 TOKEN = "123456789:" + "A" * 35
 GOOD = {"BOT_TOKEN": TOKEN, "MAIN_GROUP_ID": "-1001234567890"}
@@ -294,3 +295,27 @@ def test_the_doctor_exits_with_1_when_something_fails() -> None:
         ["FAIL", "schema"],
         ["FAIL", "redis"],
     ]
+
+
+def test_a_password_is_hashed_and_never_shown() -> None:
+    words = "correct horse battery"
+    done = CliRunner().invoke(cli.main, ["password"], input=f"{words}\n")
+    assert done.exit_code == 0
+    assert words not in done.output
+    assert read_hash(done.stdout.strip()).matches(words)
+    short = CliRunner().invoke(cli.main, ["password"], input="short\n")
+    assert (short.exit_code, short.stdout) == (1, "")
+    assert "10 to 1024" in short.stderr
+
+
+def test_the_status_benchmark_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def status(**options: object) -> int:
+        asked.append(options)
+        return 1
+
+    pretend(monkeypatch, "lab.bench_status", status=status)
+    done = command("bench", "status", "--tickets", "10", "--viewers", "2", "--seconds", "3")
+    assert done.exit_code == 1
+    assert asked == [{"tickets": 10, "viewers": 2, "seconds": 3.0, "json_file": None}]

@@ -13,6 +13,7 @@ from aiogram.methods import (
     CreateForumTopic,
     EditForumTopic,
     EditMessageText,
+    GetChat,
     SendMessage,
 )
 from aiogram.types import InlineKeyboardMarkup
@@ -345,6 +346,32 @@ async def test_a_group_that_lost_its_bot_keeps_everything_until_it_is_mended(pos
         assert anyio.current_time() - began <= DeliveryOptions().closed_max_s + POLL_S
     assert post.api.copied[-2:] == [1, 2]
     assert set(post.api.copied[:-1]) == {1}
+    assert post.outbox.reports == {}
+
+
+async def test_a_chat_to_copy_from_that_is_gone_holds_up_nothing_behind_it(post: Post) -> None:
+    """Telegram says "chat not found" of either side; only a look at the other one tells which."""
+    post.topic(7)
+    post.api.script[CopyMessage].append(refusal("chat not found"))
+    first, second = post.outbox.add(copy(1, MAIN), copy(2, MAIN))
+    async with post.running():
+        await post.settled()
+    assert (post.outbox.state(first), post.outbox.state(second)) == ("undeliverable", "sent")
+    assert [call.chat_id for call in post.api.of(GetChat)] == [-1001]
+    [report] = [envelope.message for envelope in post.mailroom.offered]
+    assert isinstance(report, DeliveryFailed)
+    assert report.reason is FailureReason.SOURCE_GONE
+
+
+async def test_a_group_that_telegram_does_not_know_keeps_everything(post: Post) -> None:
+    post.topic(7)
+    post.api.always = lambda _: refusal("chat not found")
+    post.outbox.add(copy(1, MAIN), copy(2, MAIN))
+    async with post.running():
+        await anyio.sleep(600)
+        post.api.always = lambda _: None
+        await post.settled()
+    assert post.api.copied[-2:] == [1, 2]
     assert post.outbox.reports == {}
 
 

@@ -64,7 +64,7 @@ def test_production_installs_the_same_versions_and_nothing_to_try_or_test_with()
 
 def test_help_lists_every_target() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ("setup", "demo", "run", "test", "check", "lock", "clean"):
+    for target in ("setup", "demo", "run", "test", "coverage", "check", "lock", "clean"):
         assert f"make {target} " in shown.stdout
 
 

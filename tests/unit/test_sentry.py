@@ -20,11 +20,10 @@ TOKEN = "123456789:" + "aB3_-" * 7
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level, hook = list(root.handlers), root.level, sys.excepthook
+    handlers, level = list(root.handlers), root.level
     yield
     sentry_sdk.get_client().close(timeout=1)
-    sentry_sdk.init()
-    sys.excepthook = hook
+    sentry_sdk.init()  # its hook for what ends the program stays, and tells nobody
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -115,6 +114,19 @@ def test_errors_of_libraries_are_told_and_what_is_no_error_is_not(
     assert event["logentry"]["message"] == "Unhandled exception of ***"
     assert event["exception"]["values"][0]["type"] == "ValueError"
     assert "ticket" not in event["tags"]
+
+
+def test_what_ends_the_program_is_told_with_its_node(
+    sentry: FakeSentry, telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        _fail("x")
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    [event] = sentry.wait(1)
+    assert event["tags"]["node"] == "desk-1"
+    assert event["exception"]["values"][0]["value"] == "cannot send 'x' to ***"
+    assert "ValueError" in capsys.readouterr().err
 
 
 def test_a_flood_of_one_error_is_told_a_few_times_a_minute(

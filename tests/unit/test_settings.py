@@ -229,6 +229,21 @@ def test_a_wrong_mapping_says_which_entry(mapping: str, says: str) -> None:
         ("BOT_TOKEN_FILE", "/nowhere/token", "is set twice"),
         ("STATUS_TOKEN_FILE", "/nowhere/token", r"cannot be read from the file .*\(No such file"),
         ("PACE_GROUP_PER_MIN", "nan", "should be"),
+        ("STATUS_USERS", "olga", "must be JSON"),
+        ("STATUS_USERS", "{}", "1 to 100 names"),
+        ("STATUS_USERS", '{"a b": {}}', "has a name that"),
+        ("STATUS_USERS", '{"operator": {"role": "viewer", "password": "x"}}', "name that is taken"),
+        ("STATUS_USERS", '{"olga": {"role": "viewer"}}', "needs role and password"),
+        (
+            "STATUS_USERS",
+            '{"olga": {"role": "root", "password": "p4ssw0rd"}}',
+            "viewer or operator",
+        ),
+        (
+            "STATUS_USERS",
+            '{"olga": {"role": "viewer", "password": "p4ssw0rd"}}',
+            "topicdesk password",
+        ),
     ],
 )
 def test_a_wrong_setting_is_explained(name: str, text: str, says: str) -> None:

@@ -1,5 +1,6 @@
 """The operators' pages find their texts: those of the templates and those of the modules."""
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted((ROOT / "web/templates").glob("*.html"))
 MODULES = sorted((ROOT / "web/static/js").glob("*.js"))
 SERVER_DURATIONS = {"seconds", "minutes", "hours", "days"}
-BY_VALUE = ("state-", "status-", "sent-", "role-", "cause-", "advice-", "tree-state-", "kind-")
+BY_VALUE = (
+    *("state-", "status-", "sent-", "role-", "cause-", "advice-", "tree-state-", "kind-"),
+    *("detail-", "part-", "message-", "effect-"),
+)
 """Texts of values that the server sends; the browser shows the value itself where one is new."""
 
 SIMPLE = re.compile(r"""\bt\(\s*["'`]([a-z][\w-]*)["'`]""")
@@ -74,3 +78,17 @@ def test_every_cause_that_the_server_knows_has_words_and_advice() -> None:
     assert len(codes) > 12
     for code in codes:
         assert {f"cause-{code}", f"advice-{code}"} <= patterns("ru").keys(), code
+
+
+def test_every_message_and_effect_of_a_ticket_has_a_name() -> None:
+    known = patterns("ru")
+    for module, prefix in (("messages", "message-"), ("effects", "effect-")):
+        tree = ast.parse((ROOT / f"actors/{module}.py").read_text("utf-8"))
+        union = next(
+            node.value
+            for node in tree.body
+            if isinstance(node, ast.TypeAlias) and node.name.id == prefix.title().rstrip("-")
+        )
+        names = {node.id for node in ast.walk(union) if isinstance(node, ast.Name)}
+        assert len(names) > 10
+        assert {name for name in names if f"{prefix}{name}" not in known} == set()

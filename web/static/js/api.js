@@ -3,7 +3,7 @@
 const TIMEOUT_MS = 8000;
 const token = document.querySelector("meta[name=csrf-token]")?.content ?? "";
 
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, message) {
     super(message);
     this.status = status;

@@ -7,6 +7,10 @@ import { language, t } from "./texts.js";
 const HEIGHT = 220;
 const SCALE_MIN = { rate: 1, count: 5, ms: 10 }; // a quiet hour is drawn flat, not as a mountain of noise
 
+// A line needs two neighbours: where few points are known they are drawn as dots.
+const SPARSE = 12;
+const isSparse = (plot, n) => plot.data[n].filter((value) => value !== null).length < SPARSE;
+
 // Colour, dash and which scale: lines are told apart without their colour, too.
 const STYLES = [
   { colour: "--fill", width: 2 },
@@ -74,7 +78,7 @@ export class Chart {
         { label: t("chart-time"), value: (_, at) => (at ? clock.format(at * 1000) : "") },
         ...this.lines.map((line, n) => {
           const style = STYLES[n];
-          return { label: line.text, scale: line.scale, stroke: colour(style.colour), width: style.width, dash: style.dash, points: { show: false }, value: (_, value) => decimal(value) };
+          return { label: line.text, scale: line.scale, stroke: colour(style.colour), width: style.width, dash: style.dash, points: { show: isSparse, size: 6, fill: colour(style.colour) }, value: (_, value) => decimal(value) };
         }),
       ],
     };

@@ -6,7 +6,7 @@ import { filters } from "./filters.js";
 import { moment, number } from "./format.js";
 import { empty, lastLine, trace } from "./pieces.js";
 import { look } from "./shell.js";
-import { t } from "./texts.js";
+import { named, t } from "./texts.js";
 
 const letters = $("#letters");
 const mayAct = letters.dataset.operator === "yes";
@@ -15,7 +15,7 @@ let total = 0;
 
 function create(letter) {
   const whose = letter.ticket_id === null ? h("span", { text: t("dead-of-desk") }) : h("a", { href: `/tickets/${letter.ticket_id}`, text: `${t("page-ticket")} #${letter.ticket_id}` });
-  const facts = [`#${letter.id} · ${letter.kind ?? "–"} · ${moment(letter.created_at)} · ${t("dead-attempts", { n: letter.attempts })}`];
+  const facts = [`#${letter.id} · ${letter.kind ? named("message", letter.kind) : "–"} · ${moment(letter.created_at)} · ${t("dead-attempts", { n: letter.attempts })}`];
   const line = h("li", { class: "letter" }, trace(lastLine(letter.error), facts, letter.error), h("div", { class: "letter-side" }, whose));
   if (mayAct) {
     const button = (name, grave) => h("button", { type: "button", class: grave ? "grave" : null, text: t(`act-${name}`), "aria-label": `${t(`act-${name}`)} #${letter.id}`, on: { click: () => one(name, letter.id) } });

@@ -4,7 +4,7 @@ import { $, fill, h, list, say, tone } from "./dom.js";
 import { decimal, duration, number, span } from "./format.js";
 import { bars, budgets, empty, mark } from "./pieces.js";
 import { look } from "./shell.js";
-import { t } from "./texts.js";
+import { named, t } from "./texts.js";
 
 const LATE_S = 60;
 const warnIf = (is) => (is ? "warn" : "quiet");
@@ -83,7 +83,7 @@ function lanes(all) {
       say(oldest, duration(lane.oldest_s));
       oldest.dataset.tone = warnIf(lane.oldest_s > LATE_S);
       say(attempts, decimal(lane.attempts));
-      say(first, lane.first);
+      say(first, named("effect", lane.first));
       say(error, lane.error ?? "–");
       error.classList.toggle("trouble-text", Boolean(lane.error));
     },

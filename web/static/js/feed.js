@@ -6,6 +6,8 @@ import { get } from "./api.js";
 const STREAM_SILENCE_MS = 4000; // several pictures missed: the stream is as good as gone
 const STREAM_AGAIN_MS = 15000; // until then polling stands in for it
 const LOST_AFTER_FAILURES = 2;
+const UNAVAILABLE = 503; // the server answers, but what it would tell is away
+const REST = 10; // a slow answer means work for the database: rest ten times as long as it took
 const RETRY_MS = 2000;
 
 export class Feed {
@@ -88,16 +90,19 @@ export class Feed {
 
   async #poll(round) {
     let wait = this.intervalMs;
+    const askedAt = performance.now();
     try {
       const data = await get(this.url());
       if (round !== this.#round) return;
+      wait = Math.max(wait, REST * (performance.now() - askedAt));
       this.#got(data);
     } catch (error) {
       if (round !== this.#round) return;
       this.#failures += 1;
       wait = Math.max(RETRY_MS, this.intervalMs);
-      if (this.#failures >= LOST_AFTER_FAILURES || error.status === undefined) this.onState("lost");
       if (error.status === 404) this.onState("missing");
+      else if (error.status === UNAVAILABLE) this.onState("away");
+      else if (this.#failures >= LOST_AFTER_FAILURES || error.status === undefined) this.onState("lost");
     }
     const again = () => (this.stream ? this.#begin() : this.#poll(round));
     this.#timer = setTimeout(again, wait);

@@ -2,7 +2,7 @@
 
 import { language, t } from "./texts.js";
 
-export const NOTHING = "–";
+const NOTHING = "–";
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;

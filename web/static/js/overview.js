@@ -11,6 +11,7 @@ import { knows, t } from "./texts.js";
 // When a number deserves a look; the hints beside the numbers say the same.
 const WORRY = { queueWait: 1, turn: 0.5, commit: 0.2, delivery: 2, mailOldest: 10, outboxOldest: 60, lag: 0.1, gc: 0.1, cpu: 0.9, pending: 100 };
 const HISTORY_MS = 60_000;
+const HISTORY_AGAIN_MS = 10_000;
 const BUDGETS_SHOWN = 6;
 const STALE_S = 5;
 const IN_SECONDS = new Set(["outbox_late", "mail_late", "loop_lag"]);
@@ -67,8 +68,8 @@ function banner(data) {
 function activity(data) {
   const last = between(data.traffic.last_handled_at, data.taken_at);
   if (last === null) return t("activity-none");
-  const quiet = data.mailboxes.waiting === 0 && data.outbox.waiting === 0 ? ` ${t("activity-quiet")}` : "";
-  return t("activity", { ago: ago(last) }) + quiet;
+  const isQuiet = data.state !== "down" && data.mailboxes.waiting === 0 && data.outbox.waiting === 0;
+  return t("activity", { ago: ago(last) }) + (isQuiet ? ` ${t("activity-quiet")}` : "");
 }
 
 function doubts(data) {
@@ -104,11 +105,13 @@ function timed(quantiles, which, worry) {
   return [span(value), warnIf(value > worry), t("median-sub", { p50: span(quantiles.p50_s) })];
 }
 
-function waiting(n, oldest, worry) {
+/** What the database counts; `age` is how old its numbers are. */
+function waiting(n, oldest, worry, age) {
+  if (n !== null && age > STALE_S) return [number(n), "warn", t("as-of", { ago: ago(age) })];
   return [number(n), warnIf(n && oldest > worry), n ? t("oldest-sub", { duration: duration(oldest) }) : n === 0 ? t("nothing-waits") : ""];
 }
 
-function flow({ traffic, timings, mailboxes, outbox, taken_at: now }) {
+function flow({ traffic, timings, mailboxes, outbox, taken_at: now, stored_age_s: age }) {
   const last = between(traffic.last_handled_at, now);
   const stuck = traffic.messages_per_s === 0 && mailboxes.waiting > 0 && mailboxes.oldest_s > WORRY.mailOldest;
   return {
@@ -117,8 +120,8 @@ function flow({ traffic, timings, mailboxes, outbox, taken_at: now }) {
     turn: timed(timings.turn, "p95_s", WORRY.turn),
     commit: timed(timings.commit, "p99_s", WORRY.commit),
     "delivery-time": timed(timings.delivery, "p95_s", WORRY.delivery),
-    mail: waiting(mailboxes.waiting, mailboxes.oldest_s, WORRY.mailOldest),
-    outbox: waiting(outbox.waiting === null ? null : outbox.waiting + (outbox.sending ?? 0), outbox.oldest_s, WORRY.outboxOldest),
+    mail: waiting(mailboxes.waiting, mailboxes.oldest_s, WORRY.mailOldest, age),
+    outbox: waiting(outbox.waiting === null ? null : outbox.waiting + (outbox.sending ?? 0), outbox.oldest_s, WORRY.outboxOldest, age),
     mailbox: [number(mailboxes.depth_max), warnIf(mailboxes.depth_limit && mailboxes.depth_max >= mailboxes.depth_limit), t("limit-sub", { limit: number(mailboxes.depth_limit) })],
   };
 }
@@ -141,7 +144,7 @@ function machinery({ ownership, loop, traffic }) {
   return {
     claims: [brief(ownership.claims), "quiet"],
     fenced: [number(ownership.fenced), "quiet"],
-    "loop-lag": [span(loop.lag_s), warnIf(loop.lag_max_s > WORRY.lag), t("worst-sub", { duration: span(loop.lag_max_s) })],
+    "loop-lag": [span(loop.lag_max_s), warnIf(loop.lag_max_s > WORRY.lag), t("now-sub", { duration: span(loop.lag_s) })],
     gc: [span(loop.gc_pause_max_s), warnIf(loop.gc_pause_max_s > WORRY.gc), t("gc-sub", { n: number(loop.gc_pauses) })],
     memory: [bytes(loop.memory_bytes), "quiet"],
     cpu: [percent(loop.cpu_share), warnIf(loop.cpu_share > WORRY.cpu)],
@@ -206,20 +209,31 @@ const charts = [
 ];
 let historyTimer = 0;
 
+let isDrawn = false;
+
 async function history() {
   clearTimeout(historyTimer);
+  let wait = HISTORY_MS;
   try {
     if (!document.hidden) {
       const data = await get(`/api/history?span=${$("input[name=span]:checked").value}`);
       const isEmpty = !Object.values(data.columns).some((column) => column.some((value) => value !== null));
+      isDrawn = !isEmpty;
       $("#chart-empty").hidden = !isEmpty;
+      say($("#chart-empty"), t("chart-empty"));
       $(".charts").hidden = isEmpty;
       if (!isEmpty) for (const chart of charts) chart.show(data);
     }
   } catch {
-    // the connection's state is told at the top; the charts keep what they had
+    // The connection's state is told at the top; the charts keep what they had.
+    wait = HISTORY_AGAIN_MS;
+    if (!isDrawn) {
+      $(".charts").hidden = true;
+      $("#chart-empty").hidden = false;
+      say($("#chart-empty"), t("chart-away"));
+    }
   }
-  historyTimer = setTimeout(history, HISTORY_MS);
+  historyTimer = setTimeout(history, wait);
 }
 
 for (const choice of $$("input[name=span]")) choice.addEventListener("change", history);

@@ -44,7 +44,8 @@ export function budgets(parent, all, atMost = Infinity) {
       const text = one.name === "main" ? t("budget-main") : one.name || String(one.chat_id);
       say(name, text);
       say(used, one.limit ? t("budget-used", { used: one.used, limit: one.limit, window: about(one.window_s) }) : t("unlimited", { used: one.used }));
-      meter(track, one.used, one.limit, text);
+      track.hidden = !one.limit;
+      if (one.limit) meter(track, one.used, one.limit, text);
       const notes = [];
       if (one.closed_for_s > 0) notes.push(t("budget-closed", { duration: duration(Math.ceil(one.closed_for_s)) }));
       if (one.too_many) notes.push(t("budget-lost", { duration: duration(one.lost_s), n: one.too_many }));
@@ -58,7 +59,9 @@ export function budgets(parent, all, atMost = Infinity) {
 export function used(element, { used: n, limit }) {
   const name = element.dataset.key;
   say($(`[data-value='${name}']`, element), limit ? t("of", { used: decimal(n), limit: decimal(limit) }) : t("unlimited", { used: decimal(n) }));
-  meter($("[data-meter]", element), n, limit, t(name));
+  const bar = $("[data-meter]", element);
+  bar.hidden = !limit;
+  if (limit) meter(bar, n, limit, t(name));
   element.dataset.tone = limit && n >= limit ? "warn" : "quiet";
 }
 

@@ -67,12 +67,13 @@ export function look({ url, show, overview, missing }) {
 
 function describe() {
   const all = [...states.values()];
-  const state = ["lost", "paused", "live"].find((one) => all.includes(one)) ?? "";
+  const state = ["lost", "paused", "away", "live"].find((one) => all.includes(one)) ?? "";
   const ages = feeds.map((feed) => feed.updatedAt).filter((at) => at !== null);
   const age = ages.length ? Math.floor((Date.now() - Math.min(...ages)) / 1000) : null;
   connection.dataset.state = state;
-  document.body.classList.toggle("stale", state === "lost");
+  document.body.classList.toggle("stale", state === "lost" || state === "away");
   if (state === "lost") say(connection, age === null ? t("lost-first") : t("lost", { duration: duration(age) }));
+  else if (state === "away") say(connection, t("away"));
   else if (state === "paused") say(connection, t("paused-state"));
   else if (state === "live") say(connection, age < 2 ? t("updated-now") : t("updated", { duration: duration(age) }));
   if ((state === "lost") !== (announced === "lost") && (state === "lost" || announced !== null)) {
@@ -102,7 +103,7 @@ function count(name, n) {
 const toggle = $("#theme");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-export const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
+const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
 
 function themed() {
   toggle.dataset.now = isDark() ? "dark" : "light";

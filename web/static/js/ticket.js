@@ -4,10 +4,10 @@ import { act, ask, choice, heard, reason } from "./actions.js";
 import { get } from "./api.js";
 import { $, $$, h, list, say } from "./dom.js";
 import { between, duration, moment, number, precise } from "./format.js";
-import { empty, lastLine, mark, stateName, statusName, trace } from "./pieces.js";
+import { empty, lastLine, stateName, statusName, trace } from "./pieces.js";
 import { look } from "./shell.js";
 import { steps } from "./timeline.js";
-import { t } from "./texts.js";
+import { named, t } from "./texts.js";
 
 const ticketNumber = $("#whole").dataset.number;
 const url = `/api/tickets/${ticketNumber}`;
@@ -81,7 +81,7 @@ function waits({ ticket, unsent, timers, taken_at: now }) {
     (lane) => lane.lane,
     (lane) => h("li", {}, h("strong", { class: "mono", text: lane.lane }), h("span"), h("span", { class: "trouble-text" })),
     (line, lane) => {
-      say(line.children[1], t("unsent-line", { n: number(lane.unsent), at: moment(lane.oldest_at), attempts: number(lane.attempts), first: lane.first }));
+      say(line.children[1], t("unsent-line", { n: number(lane.unsent), at: moment(lane.oldest_at), attempts: number(lane.attempts), first: named("effect", lane.first) }));
       const later = lane.not_before && between(now, lane.not_before) > 0 ? t("not-before", { at: moment(lane.not_before) }) : null;
       say(line.children[2], [lane.error, later].filter(Boolean).join(" · "));
     },

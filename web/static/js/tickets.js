@@ -3,7 +3,7 @@
 import { $, h, list, say } from "./dom.js";
 import { filters } from "./filters.js";
 import { duration, number } from "./format.js";
-import { empty, mark, STATE_TONES, stateName, statusName } from "./pieces.js";
+import { empty, STATE_TONES, stateName, statusName } from "./pieces.js";
 import { look } from "./shell.js";
 import { t } from "./texts.js";
 

@@ -1,10 +1,11 @@
 // A message's way: received → handled → committed → sent → confirmed, with how long each step took.
 
-import { h, list, say } from "./dom.js";
+import { h, list } from "./dom.js";
 import { between, moment, precise, span } from "./format.js";
 import { named, t } from "./texts.js";
 
 const STAGES = ["received", "handled", "committed", "sent", "confirmed"];
+const OF_THE_DESK = new Set(["TopicOpened", "Deleted", "DeliveryFailed", "TimerFired", "Unreadable"]);
 const TONES = { waiting: "quiet", sending: "quiet", sent: "good", superseded: "quiet", undeliverable: "bad" };
 
 /** The newest first; what has changed is drawn anew, what was folded open stays open. */
@@ -25,8 +26,8 @@ export function steps(parent, all) {
 }
 
 function draw(step, isOpen) {
-  const from = step.from_client ? t("from-client") : step.kind.startsWith("Staff") || step.kind.startsWith("Technician") ? t("from-staff") : t("from-desk");
-  const head = h("p", { class: "step-head" }, h("strong", { text: `#${step.seq} ${step.kind}` }), h("span", { class: "muted", text: from }));
+  const from = step.from_client ? "client" : OF_THE_DESK.has(step.kind) ? "desk" : "staff";
+  const head = h("p", { class: "step-head" }, h("strong", { text: `#${step.seq} ${named("message", step.kind)}`, title: step.kind }), h("span", { class: "muted", text: t(`from-${from}`) }));
   if (step.attempts > 1) head.append(h("span", { class: "mark-word", data: { tone: "warn" }, text: t("step-attempts", { n: step.attempts }) }));
   const by = step.owner ? t("step-by", { owner: step.owner, epoch: step.epoch ?? "–" }) : "";
   const foot = [step.events.join(", "), by].filter(Boolean).join(" · ");
@@ -64,7 +65,7 @@ function effects(sent, isOpen) {
     h(
       "li",
       {},
-      h("strong", { text: one.kind }),
+      h("strong", { text: named("effect", one.kind), title: one.kind }),
       h("span", { class: "mono", text: one.lane }),
       h("span", { class: "mark-word", data: { tone: TONES[one.state] ?? "quiet" }, text: named("sent", one.state) }),
       one.attempts > 1 && h("span", { text: t("step-attempts", { n: one.attempts }) }),
