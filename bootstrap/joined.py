@@ -69,6 +69,7 @@ def overview(known: Known) -> Overview:
         is_ready=not reasons,
         reasons=reasons,
         stored_age_s=known.stored_age_s,
+        closed_age_s=_closed_age_s(known),
         tickets={} if stored is None else dict(stored.tickets),
         actors=_summed(picture.actors for picture in pictures),
         nodes=shapes,
@@ -133,6 +134,12 @@ def _node(
         fenced=None if picture is None else picture.ownership.fenced,
         crashes=None if picture is None else picture.restarts.crashes,
     )
+
+
+def _closed_age_s(known: Known) -> float | None:
+    if known.stored is None or known.stored_age_s is None:
+        return None
+    return known.stored_age_s + known.stored.closed_age_s
 
 
 def _started_at(row: NodeSight | None, picture: NodePicture | None) -> datetime | None:

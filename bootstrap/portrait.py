@@ -37,6 +37,9 @@ from web.shapes import (
 QUIET_POLL_S = 60.0
 """A long poll is answered within half a minute even when there is nothing to tell."""
 
+UNANSWERED_MAX = 3
+"""One call that fails is the network's daily bread; three in a row are an outage."""
+
 WEBHOOK_EVERY_S = 30.0
 """How often Telegram is asked how the webhook does, while somebody looks."""
 
@@ -226,12 +229,15 @@ class Portrait:
 
     def _telegram(self) -> Health:
         """How the last calls went, without making another."""
-        poller, latency_s = self._sitters.poller, self._sitters.api.stats().latency_s
+        poller, api = self._sitters.poller, self._sitters.api.stats()
+        if api.unanswered >= UNANSWERED_MAX:
+            detail = f"no answer to {api.unanswered} calls"
+            return Health(ok=False, latency_s=None, detail=detail)
         if poller is not None and self._sitters.node.holds(Role.POLLING):
             answered = poller.answered_at
             if answered is None or self._clock() - answered > QUIET_POLL_S:
                 return Health(ok=False, latency_s=None, detail="no answer to getUpdates")
-        return Health(ok=True, latency_s=latency_s or None, detail="")
+        return Health(ok=True, latency_s=api.latency_s or None, detail="")
 
     def _way_in(self) -> Webhook:
         pending, error, at = self._webhook

@@ -14,11 +14,20 @@ from typing import Any
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramRetryAfter
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
 from aiogram.methods import TelegramMethod
 
 LATENCY_WEIGHT = 0.1
 """Of the newest call in the moving average: the last twenty or so count."""
+
+AWAY = (TelegramNetworkError, TelegramServerError)
+"""What aiogram makes of a Telegram that does not answer, or answers with 5xx."""
 
 OFFICIAL_URL = "https://api.telegram.org"
 
@@ -43,6 +52,8 @@ class ApiStats:
     failed: int
     latency_s: float
     """Moving average over answered calls; 0 before the first."""
+    unanswered: int = 0
+    """Calls in a row, up to the last, to which Telegram said nothing that makes sense."""
 
 
 def create_bot(token: str, options: ApiOptions) -> Bot:
@@ -61,6 +72,7 @@ class Api:
         self._too_many = 0
         self._failed = 0
         self._latency_s = 0.0
+        self._unanswered = 0
 
     async def __call__(self, method: TelegramMethod[Any]) -> Any:
         """Telegram's answer; raises aiogram's exceptions as they are."""
@@ -70,10 +82,14 @@ class Api:
             answer = await self._bot(method)
         except TelegramRetryAfter:
             self._too_many += 1
+            self._unanswered = 0
             raise
-        except (TelegramAPIError, ClientDecodeError, OSError, TimeoutError):
+        except (TelegramAPIError, ClientDecodeError, OSError, TimeoutError) as error:
             self._failed += 1
+            refused = isinstance(error, TelegramAPIError) and not isinstance(error, AWAY)
+            self._unanswered = 0 if refused else self._unanswered + 1
             raise
+        self._unanswered = 0
         took_s = time.perf_counter() - started
         weight = LATENCY_WEIGHT if self._latency_s else 1.0
         self._latency_s += weight * (took_s - self._latency_s)
@@ -85,4 +101,5 @@ class Api:
             too_many_requests=self._too_many,
             failed=self._failed,
             latency_s=self._latency_s,
+            unanswered=self._unanswered,
         )

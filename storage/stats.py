@@ -85,6 +85,8 @@ class StoreSight:
     oldest_s: float
     undeliverable: int
     nodes: tuple[NodeSight, ...]
+    closed_age_s: float = 0.0
+    """How much older the count of closed tickets is than the others."""
 
 
 class StoreCounts:
@@ -144,6 +146,7 @@ class StoreCounts:
             oldest_s=float(unsent.oldest_s),
             undeliverable=waiting.undeliverable,
             nodes=tuple(_node(row) for row in nodes),
+            closed_age_s=max(0.0, began - self._closed_at),
         )
 
     async def _count_closed(self, connection: AsyncConnection) -> tuple[int, int]:

@@ -137,7 +137,7 @@ class Delivery:
 
     def budgets(self) -> Sequence[BudgetSight]:
         """What Telegram lets this node send by all its bots: theirs first, then chat by chat."""
-        return added([pace.budgets() for pace in self._crew.paces])
+        return added([pace.budgets() for pace in self.crew.paces])
 
     @property
     def in_flight_max(self) -> int:

@@ -48,6 +48,9 @@ class Verdict:
     undeliverable: int
     dead_letters: int
     quarantined: int
+    pages_read: int
+    pages_wrong: int
+    """How often a status page and the database differed by more than the page's age."""
     tickets: int
     seconds: float
     longest_still_s: float
@@ -75,6 +78,7 @@ class Verdict:
             f"{self.undeliverable} undeliverable": self.undeliverable,
             f"{self.dead_letters} dead letters": self.dead_letters,
             f"{self.quarantined} tickets in quarantine": self.quarantined,
+            f"{self.pages_wrong} status pages were wrong": self.pages_wrong,
         }
         return tuple(text for text, is_so in found.items() if is_so)
 
@@ -115,6 +119,8 @@ def judge(history: History) -> Verdict:
         undeliverable=ledger.undeliverable,
         dead_letters=ledger.dead_letters,
         quarantined=ledger.quarantined,
+        pages_read=history.pages_read,
+        pages_wrong=len(history.pages_wrong),
         tickets=ledger.tickets,
         seconds=round(max((shown.at for shown in history.shown), default=begun) - begun, 3),
         longest_still_s=round(still_s, 3),
@@ -122,7 +128,11 @@ def judge(history: History) -> Verdict:
         p50_s=round(_quantile(waits, 0.5), 3),
         p99_s=round(_quantile(waits, 0.99), 3),
         recoveries=tuple(_recoveries(history, arrivals, begun)),
-        examples=tuple([*lost, *disordered, *vain, *_unexplained(history, doubled)][:EXAMPLES_MAX]),
+        examples=tuple(
+            [*lost, *disordered, *vain, *_unexplained(history, doubled), *history.pages_wrong][
+                :EXAMPLES_MAX
+            ]
+        ),
     )
 
 

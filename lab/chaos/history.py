@@ -95,6 +95,10 @@ class History:
     shown: list[Shown] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
     undone: list[Deed] = field(default_factory=list)
+    pages_read: int = 0
+    """How often a status page was compared with the database."""
+    pages_wrong: list[str] = field(default_factory=list)
+    """What it said that the database did not."""
     """Those that the topics did not show at the end."""
     broken: list[Broken] = field(default_factory=list)
     resent: Counter[int] = field(default_factory=Counter)

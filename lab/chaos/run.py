@@ -19,6 +19,7 @@ from lab.chaos.nemesis import Nemesis
 from lab.chaos.nodes import NodeState, resent_in
 from lab.chaos.servers import Servers
 from lab.chaos.stage import Stage, staged
+from lab.chaos.truth import Truth
 from lab.chaos.watch import Watch
 from lab.processes import DidNotStart
 
@@ -132,6 +133,7 @@ async def run_chaos(options: ChaosOptions, folder: Path, progress: Progress) -> 
         load_options = LoadOptions(clients=options.clients, behind_max=BEHIND_MAX)
         load = Load(stage.lab, history, load_options, options.seed)
         watch = Watch(stage.lab, history, lambda: load.client_ids)
+        truth = Truth(stage, history)
         progress.phase = "opening tickets"
         try:
             await load.open()
@@ -139,12 +141,14 @@ async def run_chaos(options: ChaosOptions, folder: Path, progress: Progress) -> 
             raise DidNotStart(f"no ticket was opened, with nothing broken: {error}") from error
         async with anyio.create_task_group() as watching:
             watching.start_soon(watch.run)
+            watching.start_soon(truth.run)
             await _broken(options, stage, load, progress)
             progress.phase = "settling"
             with anyio.move_on_after(SETTLE_MAX_S):
                 await _settled(stage, progress)
             watching.cancel_scope.cancel()
         await watch.look()
+        await truth.at_rest()
         history.ledger = await stage.servers.ledger()
         history.resent = await _resent(stage)
         history.undone = _undone(history, await stage.lab.world())

@@ -39,6 +39,18 @@ LEDGER: Final = """
            (SELECT count(*) FROM tickets WHERE quarantined IS NOT NULL) AS quarantined
 """
 
+COUNTS: Final = """
+    SELECT (SELECT count(*) FROM tickets) AS tickets,
+           (SELECT count(*) FROM tickets WHERE status = 'NEW') AS new,
+           (SELECT count(*) FROM tickets WHERE status = 'WORK') AS work,
+           (SELECT count(*) FROM tickets WHERE status = 'CLOSED') AS closed,
+           (SELECT count(*) FROM inbox WHERE handled_at IS NULL) AS mail,
+           (SELECT count(*) FROM outbox WHERE state IN ('waiting', 'sending')) AS unsent,
+           (SELECT count(*) FROM outbox WHERE state = 'undeliverable') AS undeliverable,
+           (SELECT count(*) FROM dead_letters) AS dead_letters,
+           (SELECT count(*) FROM tickets WHERE quarantined IS NOT NULL) AS quarantined
+"""
+
 
 class Servers:
     """The real servers, reached directly and not through a link."""
@@ -160,6 +172,14 @@ class Servers:
         finally:
             await connection.close()
         return {row["id"]: (row["owner"], row["epoch"]) for row in rows}
+
+    async def counts(self) -> dict[str, int]:
+        """What a status page should say, asked of Postgres directly."""
+        connection = await self._connected()
+        try:
+            return dict(await connection.fetchrow(COUNTS))
+        finally:
+            await connection.close()
 
     async def _connected(self) -> asyncpg.Connection:
         return await asyncpg.connect(

@@ -1,16 +1,27 @@
 """``/metrics``: what Prometheus is told is what happened, and who is told it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import aiohttp
+import anyio
 import pytest
+from sqlalchemy.engine import make_url
 
+from lab.chaos.proxy import Conditions, Link, Tcp, Unix, Way
+from supervisor.actor import ActorStatus
 from tests.acceptance.desk import Helpdesk
 from tests.fakes.scrape import scrape
 
 pytestmark = pytest.mark.anyio
 
 STATUS_TOKEN = "a-status-token-of-the-tests"
+SCRAPE_TIMEOUT_S = 10.0
+"""Prometheus's own, by default; what comes later is lost."""
+
+ACTOR_STATES = tuple(map(str, ActorStatus))
+
 LABELS_MAX = 40
 """Series of one metric, buckets aside: more are no bounded set."""
 
@@ -70,6 +81,35 @@ async def test_labels_are_of_bounded_sets_and_tell_nobody(desk: Helpdesk) -> Non
                 assert name not in {"ticket", "ticket_id", "user", "chat"}
                 assert str(desk.ivan) not in value
                 assert value != str(case.number) or name == "generation"
+
+
+class TestOutage:
+    @pytest.fixture
+    def anyio_backend(self) -> tuple[str, dict[str, Any]]:
+        """The link runs on the test's loop; uvloop complains of sockets that are torn in use."""
+        return "asyncio", {"use_uvloop": False}
+
+    @pytest.mark.parametrize("how", [Conditions(refuses=True), Conditions(held=frozenset(Way))])
+    async def test_without_postgres_the_rest_is_told_soon(
+        self, how: Conditions, postgres_dsn: str, redis_url: str
+    ) -> None:
+        address = make_url(postgres_dsn)
+        socket = Path(str(address.query["host"])) / ".s.PGSQL.5432"
+        link = Link("postgres", lambda: [Unix(socket)])
+        async with link.serve(Tcp()):
+            through = f"postgresql://postgres@127.0.0.1:{link.port}/{address.database}"
+            async with Helpdesk.open("webhook", through, redis_url) as desk:
+                await desk.opens(desk.ivan)
+                link.set(how)
+                if how.refuses:
+                    link.reset()
+                with anyio.fail_after(SCRAPE_TIMEOUT_S):
+                    found = await scrape(desk.app.url)
+                assert found.total("topicdesk_postgres_up") == 0
+                assert "topicdesk_tickets" not in found.names
+                assert found.total("topicdesk_turns_total") > 0
+                assert sum(found.total("topicdesk_actors", state=s) for s in ACTOR_STATES) == 1
+                link.heal()
 
 
 async def test_it_is_told_to_this_machine_and_to_whoever_has_the_token(desk: Helpdesk) -> None:

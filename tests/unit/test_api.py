@@ -1,9 +1,10 @@
 """The Bot API client counts what it does and lets errors pass as they are."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from aiogram.exceptions import ClientDecodeError, TelegramRetryAfter
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramRetryAfter
 from aiogram.methods import GetMe, TelegramMethod
 
 from bot.api import Api
@@ -39,3 +40,14 @@ async def test_calls_refusals_and_failures_are_counted_apart() -> None:
     assert (stats.too_many_requests, stats.failed) == (1, 2)
     assert stats.latency_s > 0
     assert isinstance(errors[0], TelegramRetryAfter)
+
+
+async def test_calls_without_an_answer_are_counted_until_telegram_says_anything_again() -> None:
+    silence = [server_error(), TimeoutError(), ConnectionResetError()]
+    api = Api(ScriptedBot(*silence, too_many(3), *silence, "answer"))  # type: ignore[arg-type]
+    counted: list[int] = []
+    for _ in range(8):
+        with suppress(TelegramAPIError, OSError):
+            await api(METHOD)
+        counted.append(api.stats().unanswered)
+    assert counted == [1, 2, 3, 0, 1, 2, 3, 0]

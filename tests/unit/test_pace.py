@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from actors.ids import ChatId
 from bot.delivery import PaceOptions
 from bot.delivery.buckets import Learning
-from bot.delivery.pace import Pace
+from bot.delivery.pace import Pace, added
 
 IVAN, ANNA = ChatId(501), ChatId(502)
 MAIN, OTHER = ChatId(-1001), ChatId(-1002)
@@ -171,6 +171,17 @@ def test_what_costs_more_than_a_whole_budget_goes_out_when_the_budget_is_whole(
 def test_a_share_is_a_part_of_each_budget(clock: Clock) -> None:
     pace = Pace(PaceOptions(bot_per_s=0), clock, share=lambda: 0.25)
     assert sum(pace.reserve(MAIN) == 0 for _ in range(30)) == 5
+
+
+def test_the_budgets_of_several_bots_are_seen_as_one(clock: Clock) -> None:
+    one, other = (Pace(PaceOptions(), clock) for _ in range(2))
+    for pace in (one, one, other):
+        assert pace.reserve(MAIN) == 0
+    other.reserve(OTHER)
+    bots, main, technicians = added([one.budgets(), other.budgets()])
+    assert (bots.chat_id, bots.used) == (0, 4)
+    assert (main.chat_id, main.used, main.limit) == (MAIN, 3, 40)
+    assert (technicians.chat_id, technicians.used, technicians.limit) == (OTHER, 1, 20)
 
 
 @given(

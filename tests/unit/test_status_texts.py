@@ -15,7 +15,7 @@ MODULES = sorted((ROOT / "web/static/js").glob("*.js"))
 SERVER_DURATIONS = {"seconds", "minutes", "hours", "days"}
 BY_VALUE = (
     *("state-", "status-", "sent-", "role-", "cause-", "advice-", "tree-state-", "kind-"),
-    *("detail-", "part-", "message-", "effect-"),
+    *("detail-", "part-", "message-", "effect-", "ticket-"),
 )
 """Texts of values that the server sends; the browser shows the value itself where one is new."""
 

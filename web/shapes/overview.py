@@ -214,6 +214,8 @@ class Overview(Shape):
     stored_age_s: float | None
     """How old what the database said is; ``None``: it never answered. Over a few seconds when
     Postgres is away."""
+    closed_age_s: float | None
+    """How old the count of ``CLOSED`` is: with very many tickets they are counted less often."""
     tickets: dict[str, int]
     """By status (``NEW``, ``WORK``, ``CLOSED``, …) by the database; empty when not known."""
     actors: dict[str, int]

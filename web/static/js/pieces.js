@@ -75,6 +75,8 @@ export function trace(title, facts, text) {
 export const lastLine = (text) => (text ?? "").trimEnd().split("\n").at(-1).trim() || "–";
 
 export const stateName = (state) => named("state", state);
+/** The status of one ticket; `statusName` is of many. */
+export const ticketStatus = (status) => named("ticket", status);
 export const statusName = (status) => named("status", status);
 
 export function empty(element, isEmpty, text) {

@@ -4,7 +4,7 @@ import { act, ask, choice, heard, reason } from "./actions.js";
 import { get } from "./api.js";
 import { $, $$, h, list, say } from "./dom.js";
 import { between, duration, moment, number, precise } from "./format.js";
-import { empty, lastLine, stateName, statusName, trace } from "./pieces.js";
+import { empty, lastLine, stateName, ticketStatus, trace } from "./pieces.js";
 import { look } from "./shell.js";
 import { steps } from "./timeline.js";
 import { named, t } from "./texts.js";
@@ -42,14 +42,14 @@ function headline({ ticket }) {
           : ["well", t(ticket.status === "CLOSED" ? "headline-closed" : "headline-quiet")];
   $("#state").dataset.level = level;
   say($("#headline"), text);
-  say($("#about"), t("ticket-about", { status: statusName(ticket.status), state: stateName(ticket.state), client: ticket.client_name, opened: moment(ticket.created_at) }));
+  say($("#about"), t("ticket-about", { status: ticketStatus(ticket.status), state: stateName(ticket.state), client: ticket.client_name, opened: moment(ticket.created_at) }));
 }
 
 function facts(data) {
   const { ticket } = data;
   const known = data.owner_status === null && data.owner ? t("owner-gone", { owner: data.owner }) : data.owner;
   const rows = {
-    status: statusName(ticket.status),
+    status: ticketStatus(ticket.status),
     state: stateName(ticket.state),
     client: `${ticket.client_name}${data.client_username ? ` @${data.client_username}` : ""} (${data.client_id})`,
     technician: ticket.technician ?? t("nobody"),

@@ -3,7 +3,7 @@
 import { $, h, list, say } from "./dom.js";
 import { filters } from "./filters.js";
 import { duration, number } from "./format.js";
-import { empty, STATE_TONES, stateName, statusName } from "./pieces.js";
+import { empty, STATE_TONES, stateName, statusName, ticketStatus } from "./pieces.js";
 import { look } from "./shell.js";
 import { t } from "./texts.js";
 
@@ -53,7 +53,7 @@ function create(ticket) {
 function update(row, ticket) {
   const [, status, client, technician, node, waiting, unsent, crashes] = row.children;
   const state = ticket.quarantined ? "quarantined" : ticket.state;
-  say(status.children[0], statusName(ticket.status));
+  say(status.children[0], ticketStatus(ticket.status));
   say(status.children[1], stateName(state));
   status.children[1].dataset.tone = STATE_TONES[state] ?? "quiet";
   say(client, ticket.client_name);
