@@ -558,9 +558,3 @@ closed-title = This page is closed
 closed-text = Without STATUS_TOKEN the page opens only on the machine itself and directly, at http://127.0.0.1. To open it from here, set STATUS_TOKEN in the node’s settings and start it again.
 missing-title = Nothing here
 missing-text = The status page is at /
-
-# --- durations that the server writes
-seconds = { $n } s
-minutes = { $n } min
-hours = { $n } h { $rest } min
-days = { $n } d { $rest } h
