@@ -280,6 +280,7 @@ async def build(settings: Settings, engine: AsyncEngine, redis: AnyRedis, bot: B
         outbox=outbox,
         queries=queries,
         tolerant=tolerant,
+        pulse=pulse,
         caches=caches,
         version=program_version(),
     )
