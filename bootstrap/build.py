@@ -317,6 +317,7 @@ async def build(
         outbox=outbox,
         queries=queries,
         tolerant=tolerant,
+        pulse=pulse,
         caches=caches,
         version=program_version(),
     )

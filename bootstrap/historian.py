@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -97,35 +97,46 @@ class Historian:
         """Until cancelled. Nothing here may hold up or end anything else."""
         self._former = self._status.own()
         self._minute = int(self._now()) // MINUTE_S
-        task_status.started()
+        async with anyio.create_task_group() as group:
+            # Apart: a Postgres that hangs must not keep this node from telling the others.
+            group.start_soon(self._each_second, self._tell, name="teller")
+            group.start_soon(self._each_second, self._write, name="history")
+            task_status.started()
+
+    async def _each_second(self, work: Callable[[int], Awaitable[None]]) -> None:
         ticks = 0
         while True:
             began = anyio.current_time()
             ticks += 1
             try:
-                await self._tick(ticks)
+                await work(ticks)
             except Transient:
                 pass  # it is tried again a second later
             except Exception:
-                log.exception("history_not_written")
+                log.exception("history_failed")
             await anyio.sleep(max(TICK_S / 10, began + TICK_S - anyio.current_time()))
 
-    async def _tick(self, ticks: int) -> None:
+    async def _tell(self, ticks: int) -> None:
+        del ticks
         await self._status.tell()
+
+    async def _write(self, ticks: int) -> None:
         if int(self._now()) // MINUTE_S != self._minute:
             await self._end_minute()
         if self._reporter.crashes:
-            crashes = [
-                self._reporter.crashes.popleft()
-                for _ in range(min(CRASHES_MAX, len(self._reporter.crashes)))
-            ]
-            try:
-                await self._history.crashed(self._node.identity.owner, crashes)
-            except Transient:
-                self._reporter.crashes.extendleft(reversed(crashes))
-                raise
+            await self._write_crashes()
         if ticks % DRAIN_LOOK_TICKS == 0 and not self._drained:
             await self._look_for_wish()
+
+    async def _write_crashes(self) -> None:
+        """Some of those that wait; they go on waiting while Postgres is away."""
+        waiting = self._reporter.crashes
+        crashes = [waiting.popleft() for _ in range(min(CRASHES_MAX, len(waiting)))]
+        try:
+            await self._history.crashed(self._node.identity.owner, crashes)
+        except Transient:
+            waiting.extendleft(reversed(crashes))
+            raise
 
     async def _look_for_wish(self) -> None:
         async def work() -> Any:

@@ -17,6 +17,7 @@ from actors.errors import Transient
 from actors.nodes import Role
 from actors.state import Status
 from bootstrap.metrics import Metrics, snake
+from bootstrap.pulse import Pulse
 from bot.api import Api
 from bot.delivery import Delivery
 from bot.intake import Intake
@@ -50,6 +51,7 @@ class Sources:
     outbox: PostgresOutbox
     queries: TicketQueries
     tolerant: Tolerant
+    pulse: Pulse
     caches: Mapping[str, Asked]
     version: str
 
@@ -254,7 +256,11 @@ class _PartsCollector(Collector):
         yield _counter(
             "nodes_declared_dead", "Runs of others that this node found dead.", node.declared_dead
         )
-        yield _gauge("loop_lag_seconds", "How late the loop woke up last.", node.lag_s)
+        yield _gauge(
+            "loop_lag_seconds",
+            "How late the loop woke up, at worst within about a minute.",
+            self._sources.pulse.loop().lag_max_s,
+        )
         info = {"version": self._sources.version, "python": platform.python_version()}
         build = GaugeMetricFamily("topicdesk_build_info", "1, with the version.", labels=list(info))
         build.add_metric(list(info.values()), 1)

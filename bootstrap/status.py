@@ -87,8 +87,6 @@ class LiveStatus:
         self._redis = self._postgres
         self._probed_at = -1e9
         self._probing = anyio.Lock()
-        self.looked_at = -1e9
-        """When somebody last looked here, on the clock of this object."""
 
     def stopping(self) -> None:
         """From now on the node says that it is not ready."""
@@ -177,7 +175,6 @@ class LiveStatus:
 
     async def _known(self) -> Known:
         """All that can be found out now; what is away is left out or old."""
-        self.looked_at = self._clock()
         async with anyio.create_task_group() as group:
             group.start_soon(self._count)
             group.start_soon(self._portrait.ask_telegram)

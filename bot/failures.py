@@ -36,6 +36,7 @@ from actors.effects import (
     RenameTopic,
     ReopenTopic,
 )
+from actors.ids import ChatId
 from actors.messages import FailureReason
 from actors.ports import OutboxRow, Refusal
 
@@ -181,7 +182,10 @@ def may_be_the_source(failure: Failure, row: OutboxRow) -> bool:
 
 def _refused(detail: str, row: OutboxRow) -> Failure:
     words = detail.lower()
-    in_private = row.address is not None and row.address.chat_id > 0
+    # Numbers of people are positive; whatever a client's number is, nobody mends that chat.
+    in_private = row.address is not None and (
+        row.address.chat_id > 0 or row.address.chat_id == ChatId(row.client.id)
+    )
 
     def says(texts: tuple[str, ...]) -> bool:
         return any(text in words for text in texts)

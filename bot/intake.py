@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 
 UPDATE_ID_MAX = 2**63 - 1
 
+NUMBER_MAX = 2**63 - 1
+"""Of a bigint."""
+
 
 class MalformedUpdate(ValueError):
     """Not an update at all: no JSON object with a number of its own."""
@@ -206,6 +209,7 @@ class Intake:
     async def _translate(self, raw: dict[str, Any]) -> Translation:
         """The update's meaning; what cannot be read goes to the desk, which keeps it with why."""
         try:
+            _check_numbers(raw)
             update = Update.model_validate(raw)
         except (ValidationError, ValueError, TypeError) as error:
             self._counts["bad"] += 1
@@ -245,7 +249,9 @@ class Intake:
         callback_id = str(query.get("id"))
         if await self._locks.acquire(person["id"], str(query.get("data")), callback_id):
             return True
-        text = self._texts.render(Text(key="press-in-work"), person.get("language_code"))
+        spoken = person.get("language_code")
+        language = spoken if isinstance(spoken, str) else None
+        text = self._texts.render(Text(key="press-in-work"), language)
         await self._presses.answer(callback_id, text)
         return False
 
@@ -324,3 +330,20 @@ def _checked(update: Any) -> dict[str, Any]:
     if not 0 <= update_id <= UPDATE_ID_MAX:
         raise MalformedUpdate("update_id is out of range")
     return {str(name): value for name, value in update.items()}
+
+
+def _check_numbers(update: Mapping[str, Any]) -> None:
+    """Telegram's own numbers have 52 bits at most; what has more than 64 has no column anywhere.
+
+    Raises:
+        ValueError: One is too large.
+    """
+    left: list[Any] = [update]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+        elif isinstance(value, int) and not -NUMBER_MAX <= value <= NUMBER_MAX:
+            raise ValueError("a number is out of range")

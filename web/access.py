@@ -52,15 +52,6 @@ class Entry(StrEnum):
     """There is none, and the server or this request is not of this machine alone."""
 
 
-class Login(StrEnum):
-    """What came of a login."""
-
-    WELCOME = "welcome"
-    WRONG = "wrong"
-    WAIT = "wait"
-    """Too many tries; not even a right one is looked at."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """One of ``STATUS_USERS``. ``password`` is the hash, read when the program starts."""

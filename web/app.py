@@ -21,7 +21,6 @@ from web.api import Api, add_api
 from web.login import Doors
 from web.pages import LANGUAGE_COOKIE, add_pages, message_page
 from web.server import CLOSING, LOOPBACK
-from web.shapes import Overview
 from web.site import Handler, Site, Visitor
 from web.status import Hands, SharedOverview, Sight
 from web.stream import Stream
@@ -91,7 +90,7 @@ def create_app(sight: Sight, hands: Hands, options: WebOptions | None = None) ->
         AccessOptions(token=options.status_token, users=options.users, secret=options.secret),
         time.time,
     )
-    site = LiveSite(sight, options.language)
+    site = LiveSite(options.language)
     guard = _Guard(access, site)
     shared = SharedOverview(sight.overview, options.snapshot_interval_s)
     stream = Stream(shared, streams_max=options.streams_max, stream_s=options.stream_s)
@@ -112,8 +111,7 @@ def create_app(sight: Sight, hands: Hands, options: WebOptions | None = None) ->
 class LiveSite:
     """Implements :class:`web.site.Site`: the guard has let in whoever reaches a page."""
 
-    def __init__(self, sight: Sight, language: str) -> None:
-        self._sight = sight
+    def __init__(self, language: str) -> None:
         self._language = language
 
     def guarded(self, handler: Handler) -> Handler:
@@ -133,13 +131,6 @@ class LiveSite:
             request.headers.get("Accept-Language"),
         )
         return Words(choose(*wishes, default=self._language))
-
-    async def overview(self) -> Overview | None:
-        try:
-            return await self._sight.overview()
-        except Exception:
-            log.exception("status_unknown")
-            return None
 
 
 class _Guard:

@@ -1,4 +1,4 @@
-"""What page routes may ask for: who looks, in which language, and the picture of the moment."""
+"""What page routes may ask for: who looks, and in which language."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Protocol
 from quart import Response
 
 from web.access import Role
-from web.shapes import Overview
 from web.texts import Words
 
 type Handler = Callable[..., Awaitable[Response]]
@@ -40,6 +39,3 @@ class Site(Protocol):
 
     def words(self) -> Words:
         """The texts in the language of who asks."""
-
-    async def overview(self) -> Overview | None:
-        """The picture of this second; ``None`` when it cannot be taken."""

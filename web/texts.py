@@ -1,4 +1,4 @@
-"""What an operator reads, in Russian and English, and how numbers and times are written."""
+"""What an operator reads, in Russian and English; numbers and times the browser writes."""
 
 import re
 from functools import cache
@@ -10,10 +10,6 @@ from fluent.runtime import FluentBundle, FluentResource
 LOCALES: Final = Path(__file__).parent / "locales"
 
 LANGUAGES: Final = ("ru", "en")
-
-_MINUTE: Final = 60
-_HOUR: Final = 60 * _MINUTE
-_DAY: Final = 24 * _HOUR
 
 
 @cache
@@ -68,23 +64,3 @@ class Words:
         if errors:
             raise LookupError(f"{key} ({self.language}): {errors}")
         return str(text)
-
-    def number(self, value: int) -> str:
-        """Thousands set apart as the language does."""
-        return f"{value:,}".replace(",", "\u00a0") if self.language == "ru" else f"{value:,}"
-
-    def rate(self, per_s: float) -> str:
-        """A rate per second, one digit after the point while it is small."""
-        text = f"{per_s:.1f}" if per_s < 100 else f"{per_s:.0f}"  # noqa: PLR2004
-        return text.replace(".", ",") if self.language == "ru" else text
-
-    def duration(self, seconds: float) -> str:
-        """Two units at most: what a person says."""
-        whole = max(0, int(seconds))
-        if whole < _MINUTE:
-            return self("seconds", n=str(whole))
-        if whole < _HOUR:
-            return self("minutes", n=str(whole // _MINUTE))
-        if whole < _DAY:
-            return self("hours", n=str(whole // _HOUR), rest=str(whole % _HOUR // _MINUTE))
-        return self("days", n=str(whole // _DAY), rest=str(whole % _DAY // _HOUR))

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/rules.yml"
 PROMETHEUS = ROOT / "deploy/prometheus/prometheus.yml"
+PAGE = ROOT / "docs/observability.md"
 RUNBOOKS = ROOT / "docs/operations.md"
 GRAFANA = ROOT / "deploy/grafana"
 
@@ -77,6 +78,26 @@ async def test_whatever_is_asked_for_is_told(
         for name, chosen in re.findall(r"\b(topicdesk_\w+)\{([^}]*)\}", expression):
             for label in re.findall(r"(\w+)(?:=~|=)\"", chosen):
                 assert (name, label) in labels, expression
+
+
+async def test_the_page_on_metrics_names_each_with_its_kind_and_its_labels(desk: Helpdesk) -> None:
+    await desk.opens(desk.ivan)
+    told = await scrape(desk.app.url)
+    rows = {
+        family.name + ("_total" if family.type == "counter" else ""): (
+            family.type,
+            {label for sample in family.samples for label in sample.labels if label != "le"},
+        )
+        for family in told.families
+        if family.name.startswith("topicdesk_")
+    }
+    written = {
+        name: (kind, set(re.findall(r"`(\w+)`", labels)))
+        for name, kind, labels in re.findall(
+            r"^\| `(topicdesk_\w+)` \| (\w+) \|([^|]*)\|", PAGE.read_text(), re.MULTILINE
+        )
+    }
+    assert written == rows
 
 
 async def test_whatever_is_told_is_shown_or_watched(

@@ -168,6 +168,15 @@ async def test_an_update_that_cannot_be_read_is_kept_for_the_desk(door: Door, br
     assert len(door.offered()) == 2
 
 
+async def test_a_number_that_fits_no_column_makes_an_update_unreadable(door: Door) -> None:
+    """Postgres would refuse the row for ever, and with it the chat's whole queue."""
+    update = u.from_staff("hello")
+    update["message"]["chat"] = {**update["message"]["chat"], "id": 2**63}
+    await door.accept(update)
+    assert await door.keys() == [update["update_id"]]
+    assert door.intake.stats().unreadable == 1
+
+
 async def test_what_is_no_update_is_refused(door: Door) -> None:
     numbers = (b"null", b'"1"', b"-1", b"true", b"1.5", b"9223372036854775808")
     bodies = [b'{"update_id": %s}' % number for number in numbers]
@@ -185,6 +194,10 @@ async def test_presses_that_must_not_act_are_answered_and_not_stored(door: Door)
     door.locks.held = True
     await door.accept(press(u.MARIA, u.from_staff(), "dl:ALL:1"))
     assert door.answers.given[1][1] == "Уже выполняется…"
+    odd = press(u.MARIA, u.from_staff(), "dl:ALL:1")
+    odd["callback_query"]["from"] = {**odd["callback_query"]["from"], "language_code": 5}
+    await door.accept(odd)
+    assert door.answers.given[2][1] == "Уже выполняется…"
     await door.accept(u.from_staff("no topic of a ticket here"))
     assert await door.keys() == []
     stats = door.intake.stats()

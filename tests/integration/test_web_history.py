@@ -230,11 +230,10 @@ async def test_an_outage_loses_no_minute(
 
     with monkeypatch.context() as patch:
         patch.setattr(scene.historian._history, "write", away)
-        for handled in (100, 150):
+        for waiting, handled in enumerate((100, 150), 1):
             scene.status.picture = picture("a", handled=handled)
             scene.clock.now += 60
-            told = scene.status.told
-            await until(lambda told=told: _reached(scene, told + 2))
+            await until(lambda waiting=waiting: _waiting(scene, waiting))
         assert await rows(engine, "SELECT * FROM stats_minutes") == []
     scene.status.picture = picture("a", handled=160)
     scene.clock.now += 60
@@ -244,6 +243,10 @@ async def test_an_outage_loses_no_minute(
 
 async def _reached(scene: Any, count: int) -> bool:
     return bool(scene.status.told >= count)
+
+
+async def _waiting(scene: Any, count: int) -> bool:
+    return len(scene.historian._minutes) == count
 
 
 async def _asked(scene: Any) -> bool:

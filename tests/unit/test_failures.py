@@ -1,5 +1,7 @@
 """What Telegram's refusals and the network's troubles mean for a row."""
 
+from dataclasses import replace
+
 import aiohttp
 import pytest
 from aiogram.exceptions import (
@@ -72,6 +74,14 @@ def row(effect: Effect) -> OutboxRow:
         uncertain=False,
         created_at=START,
     )
+
+
+def test_a_client_with_a_number_that_nobody_has_holds_up_no_lane() -> None:
+    nobody = row(SAY)
+    address = Address(chat_id=ChatId(-1), thread_id=None)
+    nobody = replace(nobody, address=address, client=Person(id=UserId(-1), name="x"))
+    error = TelegramBadRequest(method=METHOD, message="chat not found")
+    assert classify(error, nobody).reason is BLOCKED
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """Sentry is told of errors, with ticket and node, and of nobody's data."""
 
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import sentry_sdk
@@ -14,6 +17,7 @@ from bootstrap.masking import Mask
 from bootstrap.sentry import MissingSentry, SentryOptions, Telling, start_sentry
 from tests.fakes.sentry import FakeSentry
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "123456789:" + "aB3_-" * 7
 
 
@@ -127,6 +131,26 @@ def test_what_ends_the_program_is_told_with_its_node(
     assert event["tags"]["node"] == "desk-1"
     assert event["exception"]["values"][0]["value"] == "cannot send 'x' to ***"
     assert "ValueError" in capsys.readouterr().err
+
+
+def test_what_is_told_last_still_leaves_when_the_program_ends(sentry: FakeSentry) -> None:
+    script = """
+import os, structlog
+from pathlib import Path
+from bootstrap.cli_shared import configure_logs
+from bootstrap.settings import load_storage_settings
+configure_logs(load_storage_settings(os.environ, None), Path("no.env"))
+structlog.get_logger("bootstrap").error("the_end", token="hush")
+"""
+    environ = {"SENTRY_DSN": sentry.dsn, "NODE_NAME": "desk-9", "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environ, cwd=ROOT
+    )
+    [event] = sentry.wait(1)
+    assert (event["logentry"]["message"], event["tags"]["node"]) == ("the_end", "desk-9")
+    assert event["extra"]["token"] == "***"
+    assert "publickey" not in done.stderr
 
 
 def test_a_flood_of_one_error_is_told_a_few_times_a_minute(

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from web.texts import LANGUAGES, patterns
+from web.texts import LANGUAGES, Words, patterns
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted((ROOT / "web/templates").glob("*.html"))
 MODULES = sorted((ROOT / "web/static/js").glob("*.js"))
-SERVER_DURATIONS = {"seconds", "minutes", "hours", "days"}
 BY_VALUE = (
     *("state-", "status-", "sent-", "role-", "cause-", "advice-", "tree-state-", "kind-"),
     *("detail-", "part-", "message-", "effect-", "ticket-"),
@@ -54,7 +53,7 @@ def test_each_number_with_a_hint_has_one() -> None:
 def test_no_text_is_left_over() -> None:
     prefixes = tuple(prefix for prefix, _ in BUILT.findall(_sources()) if prefix)
     code = "\n".join(path.read_text("utf-8") for path in (ROOT / "web").glob("*.py"))
-    named = set(QUOTED.findall(_sources())) | set(QUOTED.findall(code)) | SERVER_DURATIONS
+    named = set(QUOTED.findall(_sources())) | set(QUOTED.findall(code))
     messages = {f"{name}{end}" for name in ("closed", "missing") for end in ("-title", "-text")}
     unused = {
         key
@@ -92,3 +91,13 @@ def test_every_message_and_effect_of_a_ticket_has_a_name() -> None:
         names = {node.id for node in ast.walk(union) if isinstance(node, ast.Name)}
         assert len(names) > 10
         assert {name for name in names if f"{prefix}{name}" not in known} == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_that_is_missing_or_lacks_an_argument_is_an_error(language: str) -> None:
+    words = Words(language)
+    assert "alice" in words("what-is", name="alice")
+    with pytest.raises(LookupError, match="no-such-text"):
+        words("no-such-text")
+    with pytest.raises(LookupError, match="what-is"):
+        words("what-is")

@@ -12,10 +12,10 @@ from actors.survey import COMMENT_LENGTH_MAX
 from bot.texts import LANGUAGES, NUMBERS_OF_THINGS, MissingText, Texts
 from tests.fakes.phrases import ROOT, Phrase, catalogue, phrases
 from web.texts import LANGUAGES as WEB_LANGUAGES
-from web.texts import Words, choose
+from web.texts import choose
 
 BOT, WEB = "bot/locales", "web/locales"
-PEOPLE, OPERATORS = phrases("actors", "bot", "bootstrap"), phrases("web")
+PEOPLE = phrases("actors", "bot", "bootstrap")
 SELECTING = {
     "shelf",
     "others",
@@ -67,22 +67,19 @@ def ids(found: Iterable[Phrase]) -> list[str]:
 def test_the_sources_are_read_well_enough_to_be_checked() -> None:
     """Else the tests below would have nothing to find."""
     assert len(PEOPLE) > 70
-    assert len(OPERATORS) >= 4  # the pages ask by themselves: test_status_texts.py
-    assert ids(each for each in (*PEOPLE, *OPERATORS) if each.args is None) == []
+    assert ids(each for each in PEOPLE if each.args is None) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("folder", [BOT, WEB])
 def test_each_place_that_says_something_finds_its_text_and_gives_what_it_asks_for(
-    folder: str, language: str
+    language: str,
 ) -> None:
-    texts = catalogue(folder, language)
-    for phrase in PEOPLE if folder == BOT else OPERATORS:
+    texts = catalogue(BOT, language)
+    for phrase in PEOPLE:
         matching = [key for key in texts if re.fullmatch(phrase.pattern, key)]
         assert matching, f"{phrase.where} asks for {phrase.pattern}, which {language} lacks"
         used = frozenset().union(*(texts[key] for key in matching))
-        if ".+" not in phrase.pattern or folder == BOT:
-            assert used == phrase.args, phrase
+        assert used == phrase.args, phrase
 
 
 @pytest.mark.parametrize("folder", [BOT, WEB])
@@ -198,16 +195,6 @@ def test_russian_counts_stand_where_no_word_must_follow_them(
 def test_nothing_open_is_said_in_words() -> None:
     text = Text(key="desk-tech-line", args={"technician": "Иван", "numbers": "", "count": 0})
     assert Texts().render(text, "ru").endswith("свободен, открытых заявок нет")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "russian", "english"),
-    [(1, "1 с", "1 s"), (130, "2 мин", "2 min"), (18_060, "5 ч 1 мин", "5 h 1 min")],
-)
-def test_durations_use_units_that_are_never_inflected(
-    seconds: int, russian: str, english: str
-) -> None:
-    assert (Words("ru").duration(seconds), Words("en").duration(seconds)) == (russian, english)
 
 
 # --- languages ------------------------------------------------------------------------------

@@ -485,6 +485,7 @@ message-ReopenRequested = Reopening asked for
 message-ClientLeft = Client left
 message-ClientReturned = Client came back
 message-ResendRequested = Sending again asked for
+message-RetryRequested = Another try asked for
 message-BanRequested = Ban asked for
 message-TopicRenamed = Topic renamed
 message-ScoreGiven = Score
@@ -502,6 +503,7 @@ effect-ReopenTopic = reopen topic
 effect-Copy = copy
 effect-EditCopy = edit copy
 effect-CopyHistory = copy history
+effect-Resend = send again
 effect-ShowCard = card
 effect-Say = text
 effect-Edit = edit
@@ -558,9 +560,3 @@ closed-title = This page is closed
 closed-text = Without STATUS_TOKEN the page opens only on the machine itself and directly, at http://127.0.0.1. To open it from here, set STATUS_TOKEN in the node’s settings and start it again.
 missing-title = Nothing here
 missing-text = The status page is at /
-
-# --- durations that the server writes
-seconds = { $n } s
-minutes = { $n } min
-hours = { $n } h { $rest } min
-days = { $n } d { $rest } h

@@ -485,6 +485,7 @@ message-ReopenRequested = Просьба открыть снова
 message-ClientLeft = Клиент ушёл
 message-ClientReturned = Клиент вернулся
 message-ResendRequested = Просьба отправить снова
+message-RetryRequested = Просьба попробовать ещё раз
 message-BanRequested = Просьба о бане
 message-TopicRenamed = Тема переименована
 message-ScoreGiven = Оценка
@@ -502,6 +503,7 @@ effect-ReopenTopic = открыть тему снова
 effect-Copy = копия
 effect-EditCopy = правка копии
 effect-CopyHistory = копия истории
+effect-Resend = отправить снова
 effect-ShowCard = карточка
 effect-Say = текст
 effect-Edit = правка
@@ -558,9 +560,3 @@ closed-title = Страница закрыта
 closed-text = Без STATUS_TOKEN страница открывается только на самой машине и напрямую, по адресу http://127.0.0.1. Чтобы открыть её отсюда, задайте STATUS_TOKEN в настройках узла и запустите его снова.
 missing-title = Здесь ничего нет
 missing-text = Страница состояния открывается по адресу /
-
-# --- длительности, которые пишет сервер
-seconds = { $n } с
-minutes = { $n } мин
-hours = { $n } ч { $rest } мин
-days = { $n } д { $rest } ч
