@@ -177,7 +177,7 @@ def _steps(story: Story) -> tuple[MessageStep, ...]:
             kind=row.kind or "",
             from_client=row.from_client,
             received_at=row.received_at,
-            handled_at=row.handled_at,
+            handled_at=row.handled_at and (row.decided_at or row.handled_at),
             committed_at=row.handled_at,
             owner=row.handled_by,
             epoch=row.handled_epoch,

@@ -31,6 +31,12 @@ from supervisor.runtime import Runtime
 STORE_EVERY_S = 10.0
 """Several scrapers within this time cost the database one look."""
 
+STORE_PART = 20
+"""Counting whole tables takes one part of so many of the time, however many rows there are …"""
+
+STORE_SELDOM_S = 60.0
+"""… but nobody waits longer to hear that Postgres is back."""
+
 PROBE_TIMEOUT_S = 1.0
 """A Postgres that is well answers in milliseconds; in an outage the other numbers count."""
 
@@ -78,16 +84,19 @@ class Exposition:
         self._sources = sources
         self._clock = clock
         self._store = _StoreCollector()
-        self._looked_at: float | None = None
+        self._look_at = clock()
         self._registry.register(_PartsCollector(sources))
         self._registry.register(self._store)
 
     async def text(self, accept: str) -> tuple[bytes, str]:
         """The numbers as they stand now, and their content type. Without Postgres: what is left."""
-        now = self._clock()
-        if self._looked_at is None or now - self._looked_at >= STORE_EVERY_S:
-            self._looked_at = now
+        began = self._clock()
+        if began >= self._look_at:
+            self._look_at = began + STORE_EVERY_S  # whoever asks meanwhile gets what there is
             self._store.held = await self._look()
+            took_s = self._clock() - began
+            pause_s = max(STORE_EVERY_S, min(took_s * STORE_PART, STORE_SELDOM_S))
+            self._look_at = began + pause_s
         encode, kind = choose_encoder(accept)
         return encode(self._registry), kind
 

@@ -36,7 +36,8 @@ _TICKETS = """
         WHERE t.id = l.id AND t.id = d.id AND t.epoch = d.epoch AND t.version = d.version
         RETURNING t.id, t.handled_seq, t.owner, t.epoch
     ), marked AS (
-        UPDATE inbox i SET handled_at = now(), handled_by = done.owner, handled_epoch = done.epoch
+        UPDATE inbox i SET
+            handled_at = clock_timestamp(), handled_by = done.owner, handled_epoch = done.epoch
         FROM done
         WHERE i.ticket_id = done.id AND i.handled_at IS NULL AND i.seq <= done.handled_seq
     )"""

@@ -77,6 +77,9 @@ _LINES: Final = """
 _STEPS = text("""
     SELECT i.seq, i.key, i.message ->> 'type' AS kind, i.from_client, i.received_at, i.handled_at,
            i.handled_by, i.handled_epoch, i.attempts,
+           (SELECT min(e.ts) FROM events e
+            WHERE e.ticket_id = i.ticket_id AND e.seq = i.seq
+              AND e.action NOT LIKE 'operator%') AS decided_at,
            coalesce((SELECT array_agg(e.action ORDER BY e.id) FROM events e
                      WHERE e.ticket_id = i.ticket_id AND e.seq = i.seq
                        AND e.action NOT LIKE 'operator%'), '{}') AS events

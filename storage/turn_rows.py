@@ -129,7 +129,7 @@ def _effect(
         out.outbox,
         ticket_id=ticket_id,
         cause_seq=cause.seq,
-        lane=lane_of(effect, ticket_id, client_id),
+        lane=clean(lane_of(effect, ticket_id, client_id)),  # holds the id of a press as it came
         place=None if isinstance(effect, AnswerPress) else str(effect.place),
         kind=type(effect).__name__,
         effect=dumps(encode(effect)),

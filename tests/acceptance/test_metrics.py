@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import anyio
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from sqlalchemy.engine import make_url
 
 from lab.chaos.proxy import Conditions, Link, Tcp, Unix, Way
@@ -81,6 +82,23 @@ async def test_labels_are_of_bounded_sets_and_tell_nobody(desk: Helpdesk) -> Non
                 assert name not in {"ticket", "ticket_id", "user", "chat"}
                 assert str(desk.ivan) not in value
                 assert value != str(case.number) or name == "generation"
+
+
+async def test_prometheus_gets_the_format_that_it_asks_for(desk: Helpdesk) -> None:
+    await desk.opens(desk.ivan)
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{desk.app.url}/metrics", headers={"Accept": accept}) as response,
+    ):
+        assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+        text = await response.text()
+    assert text.endswith("# EOF\n")
+    found = openmetrics(text)  # type: ignore[no-untyped-call]
+    families = {family.name: family.type for family in found}
+    assert families["topicdesk_messages"] == "counter"
+    assert families["topicdesk_turn_seconds"] == "histogram"
+    assert families["topicdesk_gc_pause_seconds"] == "histogram"
 
 
 class TestOutage:

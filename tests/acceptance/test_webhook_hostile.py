@@ -1,19 +1,31 @@
 """Whatever is sent to the webhook gets a clear status, and the next good update still works."""
 
 import json
+import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
+import anyio
 import pytest
 
 from tests.acceptance.desk import SECRET, Helpdesk
+from tests.fakes.mutator import Mutator
 
 pytestmark = pytest.mark.anyio
 
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
+SPOILED: Final = int(os.environ.get("TOPICDESK_HOSTILE_UPDATES", "3000"))
+"""How many spoiled updates are sent; 100,000 take the better part of an hour."""
+
+SEED: Final = int(os.environ.get("TOPICDESK_HOSTILE_SEED", "1"))
+
+SENDERS: Final = 24
+"""At once, as Telegram would with so many chats."""
+
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
@@ -45,7 +57,7 @@ async def posted(
 
 
 def update(**fields: Any) -> bytes:
-    return json.dumps({"update_id": 900_000, **fields}).encode()
+    return json.dumps({"update_id": 900_000} | fields).encode()
 
 
 async def kept(desk: Helpdesk) -> int:
@@ -150,6 +162,7 @@ async def test_a_megabyte_that_is_an_update_is_stored(desk: Helpdesk) -> None:
         {"message": {}},
         {"message": {"message_id": 1, "date": 0, "chat": {"id": "x", "type": "private"}}},
         {"message": {"message_id": 2**70, "date": 0, "chat": {"id": 1, "type": "private"}}},
+        {"message": {"message_id": 1, "date": 0, "chat": {"id": 2**63, "type": "private"}}},
         {"callback_query": {"id": 5, "data": {}}},
         {"my_chat_member": "hello"},
     ],
@@ -178,3 +191,87 @@ async def test_null_characters_and_lone_surrogates_in_a_text_are_kept_from_the_d
     async with posted(desk, text.encode()) as answer:
         assert answer.status in {200, 400}
     await still_works(desk)
+
+
+async def a_real_case(desk: Helpdesk) -> list[dict[str, Any]]:
+    """A case with many kinds of updates, as the local Telegram sent them."""
+    case = await desk.opens(desk.ivan)
+    await desk.assigns(case, "alice")
+    first = await desk.client_writes(desk.ivan, "фото", kind="photo")
+    await desk.lab.edit(desk.ivan, desk.ivan, first["message_id"], "правка")
+    await desk.staff_writes(case, "ответ")
+    await desk.staff_writes(case, "// заметка")
+    await desk.technician_writes(case, "alice", "от техника")
+    await desk.lab.react(desk.ivan, desk.ivan, first["message_id"], "👍")
+    await desk.lab.send(desk.maria, desk.main, "/tickets")
+    await desk.client_writes(desk.ivan, "/start")
+    await desk.closes(case)
+    await desk.settles()
+    rows = await desk.rows("SELECT raw FROM inbox WHERE raw IS NOT NULL ORDER BY id")
+    return [row.raw for row in rows]
+
+
+async def send_spoiled(desk: Helpdesk, mutator: Mutator, count: int) -> Counter[int]:
+    """The answers' codes, counted. The number of what was sent when it broke tells which it was."""
+    answers: Counter[int] = Counter()
+    failed: list[str] = []
+    bodies = iter([mutator.body() for _ in range(count)])
+    url = f"{desk.app.url}/webhook/{SECRET}"
+    headers = {HEADER: SECRET, "Content-Type": "application/json"}
+
+    async def sender(http: aiohttp.ClientSession) -> None:
+        for body in bodies:
+            async with http.post(url, data=BytesIO(body), headers=headers) as answer:
+                answers[answer.status] += 1
+                if answer.status >= 500:
+                    failed.append(f"{answer.status} for {body[:4000]!r}")
+
+    async with aiohttp.ClientSession() as http, anyio.create_task_group() as group:
+        for _ in range(SENDERS):
+            group.start_soon(sender, http)
+    assert not failed, "\n".join(failed[:20])
+    return answers
+
+
+async def stuck(desk: Helpdesk) -> list[Any]:
+    """What waits and why, by kind.
+
+    Updates that nobody can read, and commands of people whom Telegram does not know, are put aside
+    by the desk, and no trouble.
+    """
+    return list(
+        await desk.rows("""
+            SELECT 'not handled' AS what, coalesce(message->>'type', 'desk') AS why, count(*)
+            FROM inbox WHERE handled_at IS NULL GROUP BY 1, 2
+            UNION ALL
+            SELECT 'not sent', concat_ws(' ', kind, state, attempts > 0, error), count(*)
+            FROM outbox WHERE state IN ('waiting', 'sending') GROUP BY 1, 2
+            UNION ALL
+            SELECT 'quarantined', quarantined, count(*) FROM tickets
+            WHERE quarantined IS NOT NULL GROUP BY 1, 2
+            UNION ALL
+            SELECT 'dead', left(error, 300), count(*) FROM dead_letters
+            WHERE ticket_id IS NOT NULL
+               OR error NOT SIMILAR TO '(UnreadableUpdate|TelegramBadRequest)%' GROUP BY 1, 2
+        """)
+    )
+
+
+@pytest.mark.timeout(180 + SPOILED // 5)
+async def test_real_updates_spoiled_at_random_break_nothing_and_no_ticket_is_stuck(
+    desk: Helpdesk,
+) -> None:
+    mutator = Mutator(SEED, await a_real_case(desk))
+    answers = await send_spoiled(desk, mutator, SPOILED)
+    assert set(answers) <= {200, 400, 413}, answers
+    assert answers[200] > SPOILED / 2
+    with anyio.move_on_after(60 + SPOILED / 20):
+        while left := await stuck(desk):  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.1)
+    assert not left, "\n".join(map(str, left))
+    put_aside = "desk_update_failed"  # counted above
+    crashes = [e for e in desk.logs if e.get("exc_info") and e["event"] != put_aside]
+    assert not crashes, crashes[:3]
+    case = await desk.opens(desk.emma, "still there?")
+    assert "still there?" in await desk.texts(desk.main, case.topic)
+    print(f"\n{SPOILED} spoiled updates: {dict(answers)}")

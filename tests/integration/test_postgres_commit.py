@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.decision import Actor as Who
 from actors.decision import ArmTimer, CancelTimer, Decision, Event, Feedback
-from actors.effects import Copy
+from actors.effects import AnswerPress, Copy
 from actors.errors import Transient
 from actors.ids import ChatId, Epoch, Seq, TechnicianId, ThreadId, TicketId
 from actors.messages import ClientWrote, CloseRequested, Envelope, TopicOpened, Unreadable
@@ -354,8 +354,9 @@ async def test_no_text_is_so_odd_that_it_cannot_be_stored(
     assert (said[0], said[-1]) == ("a", "b")
     event = Event(actor=Who.CLIENT, action="said", payload={odd: odd}, content=message.content)
     copied = Copy(place=MAIN, content=message.content)
+    pressed = AnswerPress(callback_id=f"1{odd}")
     state = replace(loaded.state, client=person)
-    decision = Decision(state=state, events=(event,), effects=(copied,))
+    decision = Decision(state=state, events=(event,), effects=(copied, pressed))
     outcome = await committed(store, loaded, (stored.envelope, decision))
     assert outcome.status is CommitStatus.COMMITTED
     assert (await claimed(store, stored.envelope.ticket_id)).version == 1

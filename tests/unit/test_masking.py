@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bootstrap.masking import Mask
 from bootstrap.masking_shapes import HIDDEN, luhn
@@ -44,6 +46,30 @@ def test_masking_twice_changes_nothing() -> None:
         for line, _ in lines:
             once = MASK.text(line)
             assert MASK.text(once) == once
+
+
+PIECES = st.sampled_from(
+    [*(line for lines in HIDDEN_FROM.values() for line, _ in lines), *PASSED, " ", "\n", ", "]
+)
+
+
+@given(st.lists(st.one_of(PIECES, st.text(max_size=20)), max_size=6).map("".join))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_masked_once_and_for_all(text: str) -> None:
+    once = MASK.text(text)
+    assert MASK.text(once) == once
+
+
+@given(
+    st.sampled_from([pair for lines in HIDDEN_FROM.values() for pair in lines]),
+    st.sampled_from(PASSED),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_stands_around_it_does_not_bring_it_to_light(
+    pair: tuple[str, str], other: str
+) -> None:
+    line, what = pair
+    assert what not in MASK.text(f"{other}\n{line}\n{other}") or what in other
 
 
 def test_fields_that_hold_people_are_masked_whatever_they_hold() -> None:

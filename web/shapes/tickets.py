@@ -80,7 +80,7 @@ class MessageStep(Shape):
     handled_at: datetime | None
     """When the transaction of its turn began; ``None`` while it waits."""
     committed_at: datetime | None
-    """When that was durable (to the resolution of the log: the same transaction)."""
+    """When that transaction wrote it, a moment before it was durable."""
     owner: str | None
     """The run that handled it, where it is known."""
     epoch: int | None
