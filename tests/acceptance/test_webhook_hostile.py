@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
 SPOILED: Final = int(os.environ.get("TOPICDESK_HOSTILE_UPDATES", "3000"))
-"""How many spoiled updates are sent; 100,000 take the better part of an hour."""
+"""How many spoiled updates are sent; 100,000 take a quarter of an hour."""
 
 SEED: Final = int(os.environ.get("TOPICDESK_HOSTILE_SEED", "1"))
 

@@ -153,7 +153,7 @@ async def test_new_clients_topics_and_blocking_work_from_the_page(lab: Lab) -> N
         ({"chat_id": -1}, "no chat -1"),
         ({"text": " "}, "needs a text"),
         ({"text": "x" * 4097}, "longer than 4096"),
-        ({"thread_id": 5}, "no such topic"),
+        ({"thread_id": 5}, "has no such topic"),
         ({"reply_to": 99}, "the message to reply to is gone"),
         ({"kind": "fax"}, "no such kind"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),

@@ -263,6 +263,7 @@ def test_the_proxy_passes_to_every_node_and_looks_whether_it_is_there() -> None:
     assert WebhookOptions(secret="s" * 16).body_bytes_max == 1_000_000
     assert "max_size 1MB" in text
     assert "@inside path /metrics /readyz" in text
+    assert re.search(r"handle @inside \{\s+respond 404\s+\}", text), "handle goes before respond"
 
 
 def test_prometheus_asks_every_node_and_what_is_mounted_is_there(services: dict[str, Any]) -> None:

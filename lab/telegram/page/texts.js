@@ -254,6 +254,7 @@ const SERVER_RU = [
   [/^only admins may write anonymously$/, "анонимно пишут только админы"],
   [/^only admins may manage topics$/, "темами управляют только админы"],
   [/^there is no such topic$/, "такой темы нет"],
+  [/^this private chat has no such topic$/, "в этом личном чате такой темы нет"],
   [/^the topic is closed$/, "тема закрыта"],
   [/^only one's own messages can be edited$/, "изменить можно только своё сообщение"],
   [/^there is no such message$/, "такого сообщения нет"],
