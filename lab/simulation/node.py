@@ -71,7 +71,11 @@ def runtime_options(plan: Plan) -> RuntimeOptions:
 
 def delivery_options(plan: Plan) -> DeliveryOptions:
     options = DeliveryOptions(
-        poll_interval_s=plan.poll_s, retry_max_s=4.0, closed_max_s=8.0, unrecorded_max_s=4.0
+        poll_interval_s=plan.poll_s,
+        title_gap_s=8.0,
+        retry_max_s=4.0,
+        closed_max_s=8.0,
+        unrecorded_max_s=4.0,
     )
     return replace(options, in_flight_max=2, group_max=2) if plan.is_tight else options
 

@@ -13,11 +13,17 @@ REDIS_DB = 9
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """``mode`` is how updates come: each way, or one where a test is marked so."""
-    if "mode" not in metafunc.fixturenames:
+    if "mode" not in metafunc.fixturenames or _has_its_own(metafunc):
         return
     marked = metafunc.definition.get_closest_marker
     alone = marked("by_webhook") is not None and marked("polling_too") is None
     metafunc.parametrize("mode", ["webhook"] if alone else ["webhook", "polling"])
+
+
+def _has_its_own(metafunc: pytest.Metafunc) -> bool:
+    """Whether the test, or its file, says how updates come."""
+    named = metafunc.definition.get_closest_marker("parametrize")
+    return hasattr(metafunc.module, "mode") or (named is not None and "mode" in named.args[0])
 
 
 @pytest.fixture

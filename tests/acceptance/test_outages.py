@@ -113,11 +113,10 @@ async def talking(folder: Path) -> AsyncIterator[Desk]:
             yield Desk(stage, history, watch)
             load.finish()
         with anyio.move_on_after(SETTLE_S):
-            await watch.look()
-            while missing(history):
+            while missing(history) or history.ledger.unhandled or history.ledger.unsent:
                 await anyio.sleep(0.2)
                 await watch.look()
-        history.ledger = await stage.servers.ledger()
+                history.ledger = await stage.servers.ledger()
         assert judge(history).violations == ()
 
 

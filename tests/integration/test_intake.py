@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 from sqlalchemy import text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -18,8 +19,8 @@ from tests.fakes.updates import Json, from_client, press
 
 pytestmark = pytest.mark.anyio
 
-UNSTORABLE_ID = 2**63
-"""Valid JSON and a valid update, but no number that Postgres has a column for."""
+UNSTORABLE_ID = 2**52 - 1
+"""Of a client whom this database refuses, whatever the reason."""
 
 
 @pytest.fixture
@@ -125,6 +126,9 @@ async def test_whoever_waits_when_the_intake_stops_is_not_told_of_a_success(
 async def test_an_update_that_cannot_be_stored_goes_to_the_desk_and_the_others_where_they_should(
     engine: AsyncEngine, door: Door, way: str
 ) -> None:
+    async with engine.begin() as connection:
+        refusal = f"ALTER TABLE users ADD CONSTRAINT odd CHECK (tg_id <> {UNSTORABLE_ID})"
+        await connection.execute(text(refusal))
     batch = [from_client("a"), unstorable(), from_client("b"), from_client("c")]
     with capture_logs() as logs:
         if way == "polling":
