@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 from sqlalchemy import text
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
