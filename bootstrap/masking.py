@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from bootstrap.masking_shapes import HIDDEN, PEOPLE, SECRETS
+from bootstrap.masking_shapes import HIDDEN, PEOPLE, SECRETS, WRITTEN, Shape
 
 __all__ = ["DEPTH_MAX", "HIDDEN", "Mask"]
 
@@ -29,6 +29,9 @@ PERSON_KEYS: Final = re.compile(
 
 
 SHAPES: Final = (*SECRETS, *PEOPLE)
+
+PASSES_MAX: Final = 3
+"""What was hidden may uncover the beginning of something else; nothing does so twice."""
 
 PLAIN: Final = re.compile(
     r"[A-Za-z_]{1,40}(?:[-.][A-Za-z_]{1,20}){0,3}(?:-?\d{1,4})?(?::[\w-]{1,20}){0,3}"
@@ -66,10 +69,12 @@ class Mask:
             text = self._known.sub(HIDDEN, text)
         if PLAIN.fullmatch(text):
             return text
-        small = text.lower()
-        for shape in SHAPES:
-            if any(hint in small for hint in shape.hints):
-                text = shape.pattern.sub(shape.instead, text)
+        for _ in range(PASSES_MAX):
+            before = text
+            text = _hide(text, SHAPES)
+            text = "\n".join(_hide(line, WRITTEN) for line in text.split("\n"))
+            if text == before:
+                break
         return text
 
     def value(self, value: object, key: str, depth: int) -> object:
@@ -99,3 +104,11 @@ class Mask:
 def _inner(outer: str, key: str) -> str:
     """The name of somebody is known by whose it is: ``client: {name: …}``."""
     return f"{outer}_name" if key == "name" and outer else key
+
+
+def _hide(text: str, shapes: Iterable[Shape]) -> str:
+    small = text.lower()
+    for shape in shapes:
+        if any(hint in small for hint in shape.hints):
+            text = shape.pattern.sub(shape.instead, text)
+    return text

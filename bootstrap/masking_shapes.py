@@ -166,9 +166,14 @@ PEOPLE: Final = (
     Shape(re.compile(NAME_IN_REPR), rf"\g<field>'{HIDDEN}'", ("='", '="')),
     Shape(re.compile(NAME_IN_JSON), rf'\g<key>"{HIDDEN}"', ('":', "':")),
     Shape(re.compile(EMAIL), HIDDEN, ("@",)),
+)
+
+WRITTEN: Final = (
     Shape(re.compile(CARD), _card, DIGITS),
     Shape(re.compile(PHONE), _phone, ("+",)),
     Shape(re.compile(f"{PHONE_RUSSIAN}|{PHONE_LOCAL}"), HIDDEN, DIGITS),
     Shape(re.compile(ADDRESS_RUSSIAN), HIDDEN, CYRILLIC),
     Shape(re.compile(ADDRESS_ENGLISH), HIDDEN, DIGITS),
 )
+"""What people write with spaces in it. Looked for line by line: the next line's digits are another
+matter, and would make a number too long to be one."""

@@ -173,6 +173,7 @@ async def test_one_signs_in_by_keyboard_and_out_again(
     await page.keyboard.type("wrong")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("alert")).to_have_text("Не подошло.")
+    await expect(page.get_by_label("Ключ доступа")).to_be_focused()
     await page.keyboard.type(TOKEN)
     await page.keyboard.press("Enter")
     await expect(page.locator("#connection[data-state=live]")).to_be_visible()

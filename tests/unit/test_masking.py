@@ -60,16 +60,10 @@ def test_any_text_is_masked_once_and_for_all(text: str) -> None:
     assert MASK.text(once) == once
 
 
-@given(
-    st.sampled_from([pair for lines in HIDDEN_FROM.values() for pair in lines]),
-    st.sampled_from(PASSED),
-)
-@settings(max_examples=200, deadline=None)
-def test_what_stands_around_it_does_not_bring_it_to_light(
-    pair: tuple[str, str], other: str
-) -> None:
-    line, what = pair
-    assert what not in MASK.text(f"{other}\n{line}\n{other}") or what in other
+@pytest.mark.parametrize("other", PASSED)
+def test_what_stands_around_it_does_not_bring_it_to_light(other: str) -> None:
+    for line, what in (pair for lines in HIDDEN_FROM.values() for pair in lines):
+        assert what not in MASK.text(f"{other}\n{line}\n{other}") or what in other
 
 
 def test_fields_that_hold_people_are_masked_whatever_they_hold() -> None:
