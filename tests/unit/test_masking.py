@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootstrap.masking import Mask
+from bootstrap.masking import HIDDEN, Mask
 from bootstrap.masking_shapes import HIDDEN, luhn
 from tests.unit.masking_corpus import HIDDEN_FROM, PASSED
 
@@ -51,6 +51,11 @@ def test_masking_twice_changes_nothing() -> None:
 PIECES = st.sampled_from(
     [*(line for lines in HIDDEN_FROM.values() for line, _ in lines), *PASSED, " ", "\n", ", "]
 )
+
+
+def test_two_that_touch_are_both_hidden() -> None:
+    told = MASK.text("Позвоните мне: +7 (916) 123-45-67+380671234567")
+    assert told == f"Позвоните мне: {HIDDEN}{HIDDEN}"
 
 
 @given(st.lists(st.one_of(PIECES, st.text(max_size=20)), max_size=6).map("".join))
