@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootstrap.masking import HIDDEN, Mask
+from bootstrap.masking import Mask
 from bootstrap.masking_shapes import HIDDEN, luhn
 from tests.unit.masking_corpus import HIDDEN_FROM, PASSED
 
