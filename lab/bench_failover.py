@@ -92,7 +92,7 @@ async def _failover(nodes: int, clients: int, webhook: bool) -> FailoverReport:
             begins("Redis flushed, then stopped for a minute")
             moved = await _without_redis(stage)
             begins("")  # what is under way now belongs to neither
-            await anyio.sleep(LOOK_S)
+            await anyio.sleep(BETWEEN_S)
             begins("one node killed")
             victim = next(iter(stage.nodes.values()))
             victim.kill()
