@@ -51,6 +51,9 @@ WEB_GRACE_S = 2.0
 STOP_WEB_S = 3.0
 """Requests under way are a few milliseconds long; streams are told to end."""
 
+GC_THRESHOLDS = (20_000, 20, 20)
+"""Ten times Python's: what is under way for a message is many objects, none of them garbage yet."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
@@ -124,6 +127,7 @@ async def started(
             running = await _start(settings, built, bot, group)
             gc.collect()
             gc.freeze()  # what lives as long as the program need not be looked at again
+            gc.set_threshold(*GC_THRESHOLDS)
             yield Application(
                 url=running.url,
                 engine=engine,

@@ -114,17 +114,21 @@ def told() -> Iterator[None]:
     except TopicdeskError as error:
         _fail(error)
     except BaseExceptionGroup as group:
-        expected, others = group.split(TopicdeskError)
-        if expected is None or others is not None:
-            raise
-        _fail(_first(expected))
+        errors = list(_leaves(group))
+        if all(isinstance(error, TopicdeskError) for error in errors):
+            _fail(errors[0])
+        if len(errors) == 1:
+            # Groups in groups are printed to a depth of ten only, and may hide the one that counts.
+            raise errors[0] from None
+        raise
 
 
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _fail(error: BaseException) -> NoReturn:

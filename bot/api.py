@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiogram import Bot
-from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
     ClientDecodeError,
@@ -22,6 +21,8 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 from aiogram.methods import TelegramMethod
+
+from bot.session import Session
 
 LATENCY_WEIGHT = 0.1
 """Of the newest call in the moving average: the last twenty or so count."""
@@ -59,7 +60,7 @@ class ApiStats:
 def create_bot(token: str, options: ApiOptions) -> Bot:
     """Aiogram's client for one bot; close its session when done."""
     server = TelegramAPIServer.from_base(options.url)
-    session = AiohttpSession(api=server, limit=options.connections, timeout=options.timeout_s)
+    session = Session(api=server, limit=options.connections, timeout=options.timeout_s)
     return Bot(token, session=session)
 
 

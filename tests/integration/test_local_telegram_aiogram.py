@@ -1,4 +1,4 @@
-"""aiogram, unchanged, against the local Telegram: every object that comes back validates."""
+"""aiogram against the local Telegram, unchanged and with our session: every object validates."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -27,6 +27,7 @@ from aiogram.types import (
     ReplyParameters,
 )
 
+from bot.session import Session
 from lab.telegram import people
 from lab.telegram.content import FILE_KINDS
 from lab.telegram.faults import FaultRule
@@ -46,10 +47,10 @@ async def lab() -> AsyncIterator[Lab]:
         yield opened
 
 
-@pytest.fixture
-async def bot(lab: Lab) -> AsyncIterator[Bot]:
+@pytest.fixture(params=[AiohttpSession, Session])
+async def bot(lab: Lab, request: pytest.FixtureRequest) -> AsyncIterator[Bot]:
     server = TelegramAPIServer.from_base(lab.telegram.url)
-    async with Bot(TOKEN, session=AiohttpSession(api=server)) as opened:
+    async with Bot(TOKEN, session=request.param(api=server)) as opened:
         yield opened
 
 
