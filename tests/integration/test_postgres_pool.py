@@ -34,7 +34,7 @@ def pings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     def counted(connection: adapter.AsyncAdapt_asyncpg_connection) -> None:
         asked.append(time.monotonic())
-        ping(connection)
+        ping(connection)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(adapter.AsyncAdapt_asyncpg_connection, "ping", counted)
     return asked
