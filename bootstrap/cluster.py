@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 import structlog
 from anyio.abc import Process
+from pydantic import SecretStr
 
 from actors.errors import TopicdeskError
 from bootstrap.outside import reach_servers, reach_telegram
@@ -102,7 +103,7 @@ async def _servers(settings: Settings, stack: AsyncExitStack) -> dict[str, str]:
 
 
 def _reached(shared: Mapping[str, str]) -> dict[str, object]:
-    return {name.lower(): value for name, value in shared.items()}
+    return {name.lower(): SecretStr(value) for name, value in shared.items()}
 
 
 async def _check(settings: Settings) -> None:

@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +85,11 @@ class Cluster:
 async def cluster(postgres_dsn: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
     world = World(seed=1)
     scene = demo_scene(world, TOKEN)
+    servers = {"POSTGRES_DSN": postgres_dsn, "REDIS_URL": redis_url}
     async with (
         LocalTelegram.serve(world=world) as telegram,
         LabClient(telegram.url) as lab,
-        running(scene, telegram.url, postgres_dsn, redis_url, tmp_path) as (parent, urls),
+        running(scene, telegram.url, tmp_path, servers) as (parent, urls),
     ):
         yield Cluster(
             parent=parent,
@@ -102,13 +103,12 @@ async def cluster(postgres_dsn: str, redis_url: str, tmp_path: Path) -> AsyncIte
 
 @asynccontextmanager
 async def running(
-    scene: Scene, telegram_url: str, postgres_dsn: str, redis_url: str, folder: Path
+    scene: Scene, telegram_url: str, folder: Path, servers: Mapping[str, str]
 ) -> AsyncIterator[tuple[Process, list[str]]]:
     ports = free_ports(NODES)
     settings = {
         **scene.settings(telegram_url),
-        "POSTGRES_DSN": postgres_dsn,
-        "REDIS_URL": redis_url,
+        **servers,
         "HTTP_BIND": f"127.0.0.1:{ports[0]}",
         "NODE_NAME": "desk",
         "DATA_DIR": str(folder),
@@ -224,3 +224,17 @@ async def test_nodes_end_when_the_process_that_keeps_them_is_killed(cluster: Clu
         while cluster.ends() < NODES:  # noqa: ASYNC110 - other processes
             await anyio.sleep(0.05)
     assert await cluster.alive() == {}
+
+
+async def test_nodes_without_servers_of_theirs_share_those_that_their_keeper_brings(
+    tmp_path: Path,
+) -> None:
+    world = World(seed=1)
+    scene = demo_scene(world, TOKEN)
+    async with (
+        LocalTelegram.serve(world=world) as telegram,
+        LabClient(telegram.url) as lab,
+        running(scene, telegram.url, tmp_path, servers={}),
+    ):
+        await lab.send(scene.ivan_id, scene.ivan_id, "hello")
+        await lab.wait_message(scene.main_group_id, "hello", timeout=30)
