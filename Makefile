@@ -30,15 +30,17 @@ test: prepared ## Run all tests, a file on each processor
 
 coverage: prepared ## Run all tests and show which branches they leave out; at least 90 %
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest -n logical --dist loadfile $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-check: prepared ## Lint, format, types, import directions
+check: prepared ## Lint, format, types, import directions; the last measured coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if test -f .coverage; then $(BIN)/coverage report; \
+	else echo "Coverage: not measured here yet; 'make coverage' runs all tests for it."; fi
 
 COMPILE := uv pip compile --universal --python-version 3.13 --generate-hashes --no-header \
   --no-emit-index-url --quiet
