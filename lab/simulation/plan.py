@@ -94,7 +94,7 @@ SKEW_S = 7200.0
 DRIFT = 0.02
 """And faster or slower by up to so much: more than any clock that somebody looks after."""
 
-POLLS_S = (1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0, 5.0)
+POLLS_S = (1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0)
 """How often nodes look for what they were not told of: seldom mostly, it takes most of the work."""
 
 WATCHES_S = (1.0, 2.0, 4.0, 4.0, 4.0)
