@@ -1,6 +1,6 @@
 """Many single requests, few transactions."""
 
-import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
@@ -28,7 +28,9 @@ class Grouped[Item]:
     def __init__(self, work: Callable[[Sequence[Item]], Awaitable[None]], group_max: int) -> None:
         self._work = work
         self._group_max = group_max
-        self._send, self._receive = anyio.create_memory_object_stream[_Waiting[Item]](math.inf)
+        self._pending: deque[_Waiting[Item]] = deque()
+        self._filled = anyio.Event()
+        self._is_closed = False
 
     async def __call__(self, item: Item) -> None:
         """Returns when the item is done, and only then; raises what its call raised.
@@ -36,23 +38,29 @@ class Grouped[Item]:
         Raises:
             Transient: Also when the work was cut short: nothing is known of it.
         """
+        if self._is_closed:
+            raise anyio.ClosedResourceError
         waiting = _Waiting(item)
-        self._send.send_nowait(waiting)
+        self._pending.append(waiting)
+        self._filled.set()
         await waiting.done.wait()
         if waiting.error is not None:
             raise waiting.error
 
     async def run(self) -> None:
         """Works until cancelled; a group that was begun is told even then."""
-        async with self._receive.clone() as receive:
-            while True:
-                group = [await receive.receive()]
-                while len(group) < self._group_max:
-                    try:
-                        group.append(receive.receive_nowait())
-                    except anyio.WouldBlock:
-                        break
+        while True:
+            await self._filled.wait()
+            group = self._take()
+            if group:  # else another call has them
                 await self._serve(group)
+
+    def _take(self) -> list[_Waiting[Item]]:
+        pending = self._pending
+        group = [pending.popleft() for _ in range(min(len(pending), self._group_max))]
+        if not pending:
+            self._filled = anyio.Event()
+        return group
 
     async def _serve(self, group: list[_Waiting[Item]]) -> None:
         """Does a group's work; whatever happens, nobody is left waiting or told of a success."""
@@ -74,5 +82,4 @@ class Grouped[Item]:
                     waiting.done.set()
 
     def close(self) -> None:
-        self._send.close()
-        self._receive.close()
+        self._is_closed = True

@@ -15,6 +15,7 @@ from anyio.abc import TaskStatus
 from actors.errors import Transient
 from actors.ids import TicketId
 from actors.nodes import Hints, Leases, NodeIdentity, NodeRecord, NodeStatus, NodeStore, Role
+from supervisor import waits
 from supervisor.node_parts import Sender, Worker
 from supervisor.options import NodeOptions
 from supervisor.reporter import Reporter
@@ -131,7 +132,8 @@ class Node:
         async with anyio.create_task_group() as group:
             group.start_soon(self._beat_on, name="beat")
             group.start_soon(self._guard, name="self-fencing")
-            group.start_soon(self._keep_roles, name="roles")
+            if self._wanted:
+                group.start_soon(self._keep_roles, name="roles")
             group.start_soon(self._watch, name="watch over the others")
             task_status.started()
 
@@ -293,8 +295,7 @@ class Node:
             self._vacancy = anyio.Event()
             if self._state is NodeState.SERVING:
                 await self._take_roles()
-            with anyio.move_on_after(self._options.beat_interval_s):
-                await self._vacancy.wait()
+            await waits.set_within(self._vacancy, self._options.beat_interval_s)
 
     async def _take_roles(self) -> None:
         run, held = self._identity, set[Role]()

@@ -1,6 +1,8 @@
-"""Waiting longer each time."""
+"""Waiting: longer each time, or for whatever comes first."""
 
 from collections.abc import Callable, Iterator
+
+import anyio
 
 JITTER = 0.2
 """Part of a wait that is drawn, so that those who failed together do not return together."""
@@ -20,3 +22,9 @@ def doubling(base_s: float, limit_s: float, jitter: Callable[[], float]) -> Iter
     while True:
         yield backoff(base_s, limit_s, attempt, jitter)
         attempt += 1
+
+
+async def set_within(event: anyio.Event, seconds: float) -> None:
+    """Returns when the event is set, and after so many seconds at the latest."""
+    with anyio.move_on_after(max(0.0, seconds)):
+        await event.wait()

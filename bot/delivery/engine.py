@@ -35,6 +35,7 @@ from bot.delivery.priority import Priority
 from bot.delivery.records import Records
 from bot.delivery.shares import Shares
 from bot.delivery.stats import Counters, DeliveryStats, snapshot
+from supervisor import waits
 
 log = structlog.get_logger(__name__)
 
@@ -189,8 +190,7 @@ class Delivery:
                 log.exception("outbox_unreadable")
                 await anyio.sleep(options.poll_interval_s)
                 continue
-            with anyio.move_on_after(max(0.0, self._next_look - self._clock())):
-                await self._read.wait()
+            await waits.set_within(self._read, self._next_look - self._clock())
 
     async def _look_at_named(self) -> bool:
         """Reads lanes that asked for it, if any: most of them a little, crowded ones far."""
@@ -209,7 +209,8 @@ class Delivery:
         self._lanes.begin_reading()
         rows = await self._outbox.heads(names, per_lane, limit)
         self._lanes.fill(names or (), rows, per_lane=per_lane)
-        self._work.set()
+        if rows:
+            self._work.set()
 
     # --- what is next -----------------------------------------------------------------------
 
@@ -285,8 +286,7 @@ class Delivery:
         if next_at is None:
             await self._work.wait()
             return
-        with anyio.move_on_after(max(0.0, next_at - self._clock())):
-            await self._work.wait()
+        await waits.set_within(self._work, next_at - self._clock())
 
     # --- one call ---------------------------------------------------------------------------
 

@@ -1,16 +1,10 @@
-"""Virtual time, and a scheduler that does as the seed says.
-
-trio's own sleep makes a cancel scope with a deadline each time, and its clock wakes the sleeper a
-turn of the loop later. A run sleeps a million times, so sleepers are kept here instead.
-"""
+"""Virtual time, and a scheduler that does as the seed says."""
 
 import heapq
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from math import inf
 from typing import Any
@@ -20,6 +14,9 @@ import anyio.lowlevel
 import trio
 import trio.testing
 
+from lab.simulation.waiting import Event, FailAfter, SeldomAsked, Sleeper
+from supervisor import waits
+
 PROCESS: ContextVar[str] = ContextVar("PROCESS", default="")
 """To which simulated process a task belongs; tasks inherit it from whoever starts them."""
 
@@ -28,17 +25,13 @@ GRID_S = 1 / 8
 
 LONG_S = 0.2
 
-COARSE_S = 1 / 2
+FINE_S = 1 / 512
+"""The marks for short sleeps: requests and answers of one moment meet as well, in any order."""
+
+COARSE_S = 1
 """The marks for everything while time is coarse."""
 
 _SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
-
-
-@dataclass(slots=True)
-class _Sleeper:
-    """A task that sleeps; ``None`` when it was cancelled."""
-
-    task: trio.lowlevel.Task | None
 
 
 class _Holding(deque[trio.lowlevel.Task]):
@@ -67,7 +60,7 @@ class VirtualTime:
         """Whether time may go in larger steps, as nothing depends on the small ones."""
         self._now = 0.0
         self._number = count()
-        self._sleepers: list[tuple[float, int, _Sleeper]] = []
+        self._sleepers: list[tuple[float, int, Sleeper]] = []
         self._holds: dict[str, Callable[[], float]] = {}
         self._held: dict[str, list[trio.lowlevel.Task]] = {}
         self.clock = trio.testing.MockClock(autojump_threshold=0)
@@ -86,17 +79,31 @@ class VirtualTime:
         if delay <= 0:
             await anyio.lowlevel.checkpoint()
             return
-        due = self._now + delay
-        if delay >= LONG_S:
-            due = -(-due // GRID_S) * GRID_S
-        sleeper = _Sleeper(trio.lowlevel.current_task())
+        sleeper = Sleeper(trio.lowlevel.current_task())
+        self._wake_after(delay, sleeper)
+        await trio.lowlevel.wait_task_rescheduled(sleeper.abort)
+
+    async def set_within(self, event: Event, seconds: float) -> None:
+        """Takes the place of :func:`supervisor.waits.set_within`."""
+        if seconds <= 0 or event.is_set():
+            await anyio.lowlevel.checkpoint()
+            return
+        sleeper = event.listen()
+        self._wake_after(seconds, sleeper)
+        await trio.lowlevel.wait_task_rescheduled(sleeper.abort)
+
+    def move_on_after(self, delay: float) -> trio.CancelScope:
+        """Takes the place of :func:`anyio.move_on_after`."""
+        return trio.CancelScope(deadline=self._now + delay)
+
+    def fail_after(self, delay: float) -> FailAfter:
+        """Takes the place of :func:`anyio.fail_after`."""
+        return FailAfter(self.move_on_after(delay))
+
+    def _wake_after(self, delay: float, sleeper: Sleeper) -> None:
+        mark = GRID_S if delay >= LONG_S else FINE_S
+        due = -(-(self._now + delay) // mark) * mark
         heapq.heappush(self._sleepers, (due, next(self._number), sleeper))
-
-        def abort(_raise: object) -> trio.lowlevel.Abort:
-            sleeper.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
 
     # --- processes --------------------------------------------------------------------------
 
@@ -136,8 +143,7 @@ class VirtualTime:
         if seconds == inf:
             self._held.setdefault(process, []).append(task)
         else:
-            late = (self._now + seconds, next(self._number), _Sleeper(task))
-            heapq.heappush(self._sleepers, late)
+            self._wake_after(seconds, Sleeper(task))
         return True
 
     # --- what trio asks of a clock ----------------------------------------------------------
@@ -162,7 +168,8 @@ class VirtualTime:
         self._now = max(self._now, due)
         runner.deadlines.expire(self._now)
         while sleepers and sleepers[0][0] <= self._now:
-            task = heapq.heappop(sleepers)[2].task
+            sleeper = heapq.heappop(sleepers)[2]
+            task, sleeper.task = sleeper.task, None
             if task is not None:
                 self._wake(runner, task)
 
@@ -177,7 +184,19 @@ def run_virtually[Result](seed: int, main: Callable[[VirtualTime], Awaitable[Res
     """Runs ``main`` in virtual time; the seed alone decides who of those that are ready is next."""
     time = VirtualTime()
     with _deterministic(seed, time):
-        return trio.run(partial(main, time), clock=time.clock)
+        return trio.run(_without_system, main, time, clock=time.clock)
+
+
+async def _without_system[Result](
+    main: Callable[[VirtualTime], Awaitable[Result]], time: VirtualTime
+) -> Result:
+    runner = _runner()
+    system = runner.io_manager
+    runner.io_manager = SeldomAsked(system)
+    try:
+        return await main(time)
+    finally:
+        runner.io_manager = system
 
 
 def _runner() -> Any:
@@ -186,15 +205,24 @@ def _runner() -> Any:
 
 @contextmanager
 def _deterministic(seed: int, time: VirtualTime) -> Iterator[None]:
-    """Seeds trio's order of tasks, and gives everybody the sleep of ``time``."""
+    """Seeds trio's order of tasks, and gives everybody the waits of ``time``."""
     core = trio._core._run  # noqa: SLF001 - trio has no public name for it
-    state, allowed, sleep = core._r.getstate(), getattr(core, _SWITCH), anyio.sleep  # noqa: SLF001
-    setattr(core, _SWITCH, True)  # it is declared final
-    anyio.sleep = time.sleep
+    state = core._r.getstate()  # noqa: SLF001
+    replaced: list[tuple[Any, str, Any]] = [
+        (core, _SWITCH, True),  # it is declared final
+        (anyio, "sleep", time.sleep),
+        (anyio, "Event", Event),
+        (anyio, "move_on_after", time.move_on_after),
+        (anyio, "fail_after", time.fail_after),
+        (waits, "set_within", time.set_within),
+    ]
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
+    for owner, name, value in replaced:
+        setattr(owner, name, value)
     core._r.seed(seed)  # noqa: SLF001
     try:
         yield
     finally:
-        anyio.sleep = sleep
-        setattr(core, _SWITCH, allowed)
+        for owner, name, value in before:
+            setattr(owner, name, value)
         core._r.setstate(state)  # noqa: SLF001

@@ -35,7 +35,10 @@ class Weather:
         self.calm = False
         """Nothing goes wrong any more."""
         self.quiet = False
-        """Nobody does anything at present: requests take no time, and none of them fails."""
+        """Nobody does anything at present: requests take no time, and none of them fails.
+
+        Nor does anybody watch them, so that most need not even be told to the link.
+        """
         self.database_away = False
         self.redis_away = False
         self.telegram_away = False
@@ -43,6 +46,11 @@ class Weather:
         """Nodes that do not reach the database, by name."""
         self.deaf: set[str] = set()
         """Nodes that the answers of the database do not reach."""
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether requests to the database take no time, arrive and are answered."""
+        return self.quiet and not (self.database_away or self.cut_off or self.deaf)
 
     def calm_down(self) -> None:
         self.calm = True
@@ -107,6 +115,11 @@ class FaultyLink:
         self._trace = trace
         self._life = life
         self._rng = plan.rng(f"link {life.run}")
+
+    @property
+    def is_clear(self) -> bool:
+        life = self._life
+        return self._weather.is_fine and not (life.is_over or life.is_hindered)
 
     async def ask(self, what: str) -> None:
         await self._life.checkpoint()

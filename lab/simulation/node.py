@@ -53,9 +53,6 @@ TIGHT = {
 LAG_INTERVAL_S = 1.0
 """A loop of virtual time lags only where a run has it lag, and then for longer."""
 
-WATCH_INTERVAL_S = 2.0
-"""An hour of virtual time is long; a second more until a dead node is found changes nothing."""
-
 
 def runtime_options(plan: Plan) -> RuntimeOptions:
     """Short back-offs let a run settle soon after its faults."""
@@ -253,7 +250,7 @@ class Machine:
             options=replace(
                 node_options(bugs),
                 lag_interval_s=LAG_INTERVAL_S,
-                watch_interval_s=WATCH_INTERVAL_S,
+                watch_interval_s=around.plan.watch_s,
             ),
             clock=around.time.now,
         )

@@ -94,8 +94,11 @@ SKEW_S = 7200.0
 DRIFT = 0.02
 """And faster or slower by up to so much: more than any clock that somebody looks after."""
 
-POLLS_S = (1.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0)
+POLLS_S = (1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0)
 """How often nodes look for what they were not told of: seldom mostly, it takes most of the work."""
+
+WATCHES_S = (1.0, 2.0, 4.0, 4.0, 4.0)
+"""How often nodes look at the leases of the others: until a dead one is found, nothing changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,8 @@ class Plan:
     """How likely a client sends several messages at once."""
     poll_s: float = 1.0
     """How often a node looks for what it was not told of."""
+    watch_s: float = 1.0
+    """How often a node looks whether the others live."""
     is_tight: bool = False
     """Whether the bounds of the mailboxes are so low that they are reached all the time."""
     spells: tuple[tuple[float, float], ...] = field(default=((0.0, inf),))
@@ -175,6 +180,7 @@ def draw(seed: int, hours: float) -> Plan:
         thinking_s=rng.choice((0.5, 1.0, 2.0)),
         burst=rng.choice((0.0, 0.02, 0.08)),
         poll_s=rng.choice(POLLS_S),
+        watch_s=random.Random(f"{seed}/watch").choice(WATCHES_S),
         is_tight=rng.random() < 0.5,  # noqa: PLR2004 - one of two
         spells=_spells(rng, duration_s),
     )

@@ -61,10 +61,14 @@ class MemoryLeases:
             del self._held[node.name]
 
     async def _travel(self, what: str) -> None:
-        if not self._is_quiet():
-            await anyio.sleep(LATENCY_S)
-        if self._life is not None:
-            await self._life.passes(f"before {what}")
+        life = self._life
+        if self._is_quiet():
+            if life is not None and life.is_over:
+                await anyio.sleep_forever()
+            return
+        await anyio.sleep(LATENCY_S)
+        if life is not None:
+            await life.passes(f"before {what}")
 
     def _valid(self, name: str) -> str | None:
         incarnation, until = self._held.get(name, ("", 0.0))

@@ -1,16 +1,14 @@
 """Tables in memory: keyed rows, unique columns, groups, and a journal that can be undone."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class DuplicateKey(Exception):
     """A row with that key, or that value of a unique column, is there already."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One row before and after; ``None`` where there was or is none."""
 
     table: str
@@ -81,9 +79,10 @@ class Table[Key: Hashable, Row]:
         Raises:
             DuplicateKey: Its key or a unique value is taken.
         """
-        if self._key(row) in self._rows:
-            raise DuplicateKey(f"{self.name}: {self._key(row)!r}")
-        self._replace(self._key(row), row)
+        key = self._key(row)
+        if key in self._rows:
+            raise DuplicateKey(f"{self.name}: {key!r}")
+        self._replace(key, row)
         return row
 
     def put(self, row: Row) -> Row:
@@ -107,18 +106,21 @@ class Table[Key: Hashable, Row]:
         before = self._rows.get(key)
         if row is not None:
             for column, (value, index) in self._unique.items():
-                taken = index.get(value(row))
-                if value(row) is not None and taken is not None and taken != key:
-                    raise DuplicateKey(f"{self.name}.{column}: {value(row)!r}")
+                new = value(row)
+                taken = index.get(new)
+                if new is not None and taken is not None and taken != key:
+                    raise DuplicateKey(f"{self.name}.{column}: {new!r}")
         self._index(key, before, row)
         self._journal.append(Change(table=self.name, key=key, before=before, after=row))
 
     def _index(self, key: Any, before: Any, after: Any) -> None:
         for value, index in self._unique.values():
-            if before is not None and index.get(value(before)) == key:
-                del index[value(before)]
-            if after is not None and value(after) is not None:
-                index[value(after)] = key
+            old = None if before is None else value(before)
+            new = None if after is None else value(after)
+            if old != new and index.get(old) == key:
+                del index[old]
+            if new is not None:
+                index[new] = key
         for value, members in self._groups.values():
             old = None if before is None else value(before)
             new = None if after is None else value(after)

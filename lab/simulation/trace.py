@@ -62,5 +62,4 @@ class Trace:
             self.stop()
 
     def _feed(self, line: str) -> None:
-        self._hash.update(line.encode())
-        self._hash.update(b"\n")
+        self._hash.update(f"{line}\n".encode())

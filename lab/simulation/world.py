@@ -185,6 +185,10 @@ class World:
 class Link(Protocol):
     """The way between one node and the database, with all that can happen on it."""
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing can happen on it now: then nobody needs to ask it."""
+
     async def ask(self, what: str) -> None:
         """The request travels.
 
@@ -202,6 +206,8 @@ class Link(Protocol):
 
 class Direct:
     """A way on which nothing ever happens."""
+
+    is_clear = False  # each request is a checkpoint
 
     async def ask(self, what: str) -> None:  # noqa: ARG002 - others look at it
         await anyio.lowlevel.checkpoint()
@@ -223,8 +229,9 @@ class Session:
         Raises:
             Transient: The database is away; whether the work is done is not known.
         """
-        await self.link.ask(what)
-        world = self.world
+        world, link = self.world, self.link
+        if not link.is_clear:
+            await link.ask(what)
         world.begin()  # not ``transaction``: this is where a run spends its time
         try:
             result = work()
@@ -232,5 +239,6 @@ class Session:
             world.undo()
             raise
         world.commit(self.by, what)
-        await self.link.answer(what)
+        if not link.is_clear:
+            await link.answer(what)
         return result
