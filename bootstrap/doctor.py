@@ -124,7 +124,8 @@ async def _postgres(engine: AsyncEngine, where: str) -> Finding:
         async with engine.connect() as connection:
             version = await connection.scalar(text("SHOW server_version"))
     except (OSError, SQLAlchemyError) as error:
-        return _away("postgres", where, error, "POSTGRES_HOST, POSTGRES_PORT, user and password")
+        named = "address, " if where == "POSTGRES_DSN" else "POSTGRES_HOST, POSTGRES_PORT, "
+        return _away("postgres", where, error, f"{named}user and password")
     return Finding(name="postgres", detail=f"{where}, PostgreSQL {version}")
 
 

@@ -12,13 +12,13 @@ from typing import Any, Final, cast
 
 import anyio
 import structlog
-from quart import Quart, Response, g, request, url_for
+from quart import Quart, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from web.access import COOKIE, Access, AccessOptions, Entry, Guest, User
 from web.answers import answer, of_http_error, problem
 from web.api import Api, add_api
-from web.login import Doors
+from web.login import Doors, way_in
 from web.pages import LANGUAGE_COOKIE, add_pages, message_page
 from web.server import CLOSING, LOOPBACK
 from web.site import Handler, Site, Visitor
@@ -172,7 +172,7 @@ class _Guard:
         is_page = not request.path.startswith("/api/") and request.endpoint not in PROBES
         if entry is Entry.LOGIN:
             if is_page and request.method in SAFE_METHODS:
-                return redirect(url_for("login"))
+                return redirect(way_in(request.full_path.rstrip("?")))
             response = problem(401, "login", "sign in, or send the token")
             response.headers["WWW-Authenticate"] = 'Bearer realm="topicdesk"'
             return response

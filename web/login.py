@@ -1,8 +1,10 @@
 """The way in and the way out."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Final
+from urllib.parse import urlencode
 
 import anyio
 import structlog
@@ -17,7 +19,18 @@ HASHES_AT_ONCE: Final = 2
 
 NAME_MAX: Final = 200
 
+PAGE_MAX: Final = 500
+"""Characters of the address that one comes to after signing in."""
+
+_PAGE: Final = re.compile(r"/(?:[\w-][\w/-]*)?(?:\?[\w=&%.+-]*)?", re.ASCII)
+"""A page of ours: a path from the root, never another host's address."""
+
 log = structlog.get_logger(__name__)
+
+
+def way_in(page: str) -> str:
+    """Where to sign in, so that one comes to ``page`` (a path with its query) afterwards."""
+    return "/login" if page == "/" else f"/login?{urlencode({'to': page})}"
 
 
 class Doors:
@@ -30,9 +43,11 @@ class Doors:
         self._hashing: anyio.CapacityLimiter | None = None
 
     async def login(self) -> Response:
-        """The form, and what came of it."""
+        """The form, and what came of it: the page that ``to`` in the query names."""
+        wanted = request.args.get("to", "/")
+        page = wanted if len(wanted) <= PAGE_MAX and _PAGE.fullmatch(wanted) else "/"
         if self._access.is_open:
-            return _to("/")
+            return _to(page)
         if request.method != "POST":
             return await self._form(None, 200)
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
@@ -46,7 +61,7 @@ class Doors:
             return await self._form("login-wrong", 401)
         self._access.welcome(peer)
         log.info("signed_in", by=name, peer=peer)
-        return self._signed_in(name)
+        return self._signed_in(name, page)
 
     async def logout(self) -> Response:
         """Ends the session in this browser; the guard has seen that it was meant."""
@@ -73,8 +88,8 @@ class Doors:
         page = await login_page(self._site.words(), problem, has_users=has_users)
         return Response(page, status)
 
-    def _signed_in(self, name: str) -> Response:
-        response = _to("/")
+    def _signed_in(self, name: str, page: str) -> Response:
+        response = _to(page)
         value, lasts_s = self._access.session(name)
         forwarded = request.headers.get("X-Forwarded-Proto", "")
         response.set_cookie(

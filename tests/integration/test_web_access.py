@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.status import Site, open_site
 from web.access import COOKIE, OPERATOR_NAME, Access, AccessOptions, Entry, Guest, Role, User
 from web.app import WebOptions, create_app
+from web.login import way_in
 from web.passwords import BadHash, hash_password, read_hash
 from web.throttle import Throttle
 
@@ -112,7 +113,7 @@ async def test_a_stranger_gets_nothing_from_any_route_but_that_it_is_alive(
                     assert response.status == 401, path
                     assert (await response.json())["code"] == "login"
                 else:
-                    assert (response.status, response.headers["Location"]) == (303, "/login"), path
+                    assert (response.status, response.headers["Location"]) == (303, way_in(path))
                     assert await response.read() == b""
         for path in ("/readyz", "/metrics"):
             async with http.get(site.url + path, headers=far, allow_redirects=False) as response:
@@ -209,6 +210,36 @@ async def test_the_form_gives_a_cookie_that_scripts_and_other_sites_do_not_get(
     assert TOKEN not in cookie
     async with http.get(f"{guarded.url}/api/status") as response:
         assert response.status == 200
+
+
+async def test_signing_in_leads_to_the_page_that_was_asked_for(
+    http: aiohttp.ClientSession, guarded: Site
+) -> None:
+    wanted = f"{guarded.url}/tickets?status=open&query=%D0%98%D0%B2%D0%B0%D0%BD"
+    async with http.get(wanted) as response:
+        assert response.url.path == "/login"
+        form = str(response.url)
+    async with http.post(form, data={"token": TOKEN}) as response:
+        assert str(response.url) == wanted
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        *("https://evil.example/", "//evil.example", "/\\evil.example", "evil.example"),
+        *("/\t/evil.example", "javascript:alert(1)", "/tickets\nSet-Cookie: a=b", ""),
+    ],
+)
+async def test_signing_in_leads_to_no_other_place(
+    http: aiohttp.ClientSession, guarded: Site, elsewhere: str
+) -> None:
+    async with http.post(
+        f"{guarded.url}/login",
+        params={"to": elsewhere},
+        data={"token": TOKEN},
+        allow_redirects=False,
+    ) as response:
+        assert (response.status, response.headers["Location"]) == (303, "/")
 
 
 async def test_behind_https_the_cookie_is_for_https_only(
