@@ -304,6 +304,7 @@ async def build(
             tolerant=tolerant,
             own_run=lambda: run().owner,
             look=runtime.look,
+            changed=status.answers.forget,
         )
     )
     caches = {"technicians": roster.asked} | ({} if cards is None else {"cards": cards.asked})

@@ -31,13 +31,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandsParts:
-    """``own_run`` names this node's run; ``look`` tells its tickets without any Redis."""
+    """``own_run`` names this node's run; ``look`` tells its tickets without any Redis.
+
+    ``changed`` is called after each change, before anybody hears of it.
+    """
 
     engine: AsyncEngine
     redis: AnyRedis
     tolerant: Tolerant
     own_run: Callable[[], str]
     look: Callable[[Sequence[TicketId]], None]
+    changed: Callable[[], None]
 
 
 class LiveHands:
@@ -111,6 +115,7 @@ class LiveHands:
             raise Refused(str(error)) from error
         except (Transient, SQLAlchemyError, OSError, TimeoutError) as error:
             raise Unavailable from error
+        self._parts.changed()
         log.info("operator_acted", by=by, action=change.action, ticket_id=change.ticket_id)
         return Done(
             action=change.action,

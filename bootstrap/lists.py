@@ -34,13 +34,15 @@ from web.shapes import (
 ERROR_LINE_MAX: Final = 300
 
 
-def tickets(found: Found, wanted: TicketFilter, pictures: Sequence[NodePicture]) -> Tickets:
-    """A list; each tab's count is as if it were chosen beside the other filters."""
+def tickets(
+    found: Found, wanted: TicketFilter, pictures: Sequence[NodePicture], taken_at: datetime
+) -> Tickets:
+    """As of ``taken_at``; each tab's count is as if it were chosen beside the other filters."""
     troubled = _troubled(pictures)
     matching = [row for row in found.counts if _is_in(row.status, wanted.status)]
     by_state = {name: sum(getattr(row, name) for row in matching) for name in STATES}
     return Tickets(
-        taken_at=datetime.now(UTC),
+        taken_at=taken_at,
         total=sum(row.tickets for row in matching),
         by_status={"NEW": 0, "WORK": 0, "CLOSED": 0}
         | {row.status: row.tickets for row in found.counts},

@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import anyio
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import Transient
 from actors.ids import TicketId
+from bootstrap.answers import Answers
 from bootstrap.history import Columns
 from bootstrap.joined import Known, nodes, overview
 from bootstrap.lists import dead_letters, delivery, detail, tickets, tree
@@ -24,7 +26,7 @@ from storage.operations import OperationError
 from storage.stats import StoreCounts, StoreSight
 from storage.stats_history import StatsHistory
 from storage.stats_shared import SharedStats
-from storage.stats_tickets import TicketSights
+from storage.stats_tickets import Found, TicketSights
 from web.shapes import (
     DeadFilter,
     DeadLetters,
@@ -76,6 +78,8 @@ class LiveStatus:
         self._shared = sources.shared
         self._chats = sources.chats
         self._clock = clock
+        self.answers = Answers(clock)
+        """To what viewers ask of the database; to be forgotten after a change."""
         self._counts = StoreCounts(sources.engine, clock)
         self._tickets = TicketSights(sources.engine)
         self._inspection = Inspection(sources.engine)
@@ -122,17 +126,19 @@ class LiveStatus:
         return Nodes(taken_at=known.taken_at, nodes=nodes(known))
 
     async def tickets(self, wanted: TicketFilter) -> Tickets:
-        found = await self._asked(
-            self._tickets.find(
+        async def find() -> tuple[datetime, Found]:
+            found = await self._tickets.find(
                 query=wanted.query,
                 status=wanted.status,
                 state=wanted.state,
                 sort=wanted.sort,
                 limit=wanted.limit,
             )
-        )
+            return datetime.now(UTC), found
+
+        taken_at, found = await self._asked(self.answers.get(wanted, find))
         known = await self._known()
-        return tickets(found, wanted, known.pictures)
+        return tickets(found, wanted, known.pictures, taken_at)
 
     async def ticket(self, number: int) -> TicketDetail:
         try:
@@ -144,21 +150,20 @@ class LiveStatus:
         return detail(inspected, story, known.pictures)
 
     async def delivery(self) -> DeliveryShape:
-        lanes = await self._asked(self._tickets.lanes())
+        lanes = await self._asked(self.answers.get("lanes", self._tickets.lanes))
         known = await self._known()
         return delivery(overview(known), lanes, known.pictures)
 
     async def dead_letters(self, wanted: DeadFilter) -> DeadLetters:
-        total, rows = await self._asked(
-            self._tickets.dead(wanted.ticket, wanted.query, wanted.limit)
-        )
+        find = partial(self._tickets.dead, wanted.ticket, wanted.query, wanted.limit)
+        total, rows = await self._asked(self.answers.get(wanted, find))
         return dead_letters(total, rows)
 
     async def tree(self) -> Tree:
         return tree(await self._known())
 
     async def history(self, span: str) -> History:
-        return await self._asked(self._columns.of(span))
+        return await self._asked(self.answers.get(span, partial(self._columns.of, span)))
 
     async def stored(self) -> StoreSight | None:
         """What the database says now; ``None`` when it does not answer."""
