@@ -18,6 +18,9 @@ from lab.simulation.worker import Report, Task
 OK: Final = 0
 VIOLATED: Final = 1
 
+LINE_EVERY: Final = 50
+"""Seeds; where there is no terminal for a bar."""
+
 FAILURES_MAX: Final = 5
 """After so many failing seeds the rest would only say the same again."""
 
@@ -115,6 +118,9 @@ async def run(tasks: list[Task], jobs: int, hours: float, as_json: bool) -> Summ
             async for report in reports:
                 summary.reports[report.seed] = report
                 progress.advance(progress.task_ids[0])
+                done = len(summary.reports)
+                if done % LINE_EVERY == 0 and not progress.console.is_terminal:
+                    progress.console.print(f"{done} of {len(tasks)} seeds", highlight=False)
                 if report.promise and not as_json:
                     progress.console.print(
                         failure_text(report, hours), markup=False, highlight=False, soft_wrap=True
@@ -126,7 +132,7 @@ async def run(tasks: list[Task], jobs: int, hours: float, as_json: bool) -> Summ
 
 @contextmanager
 def _progress(total: int) -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere failures only."""
+    """A bar on a terminal; elsewhere a line now and then."""
     console = Console(stderr=True)
     columns = (
         TextColumn("[bold]simulating[/]"),
