@@ -68,11 +68,11 @@ async def _main(plan: Plan, bugs: frozenset[Bug], time: VirtualTime) -> Outcome:
             fleet.start(name)
         troubles = Troubles(plan, stage.weather, trace, fleet, world)
         group.start_soon(troubles.restart)
-        group.start_soon(_tides, plan, stage.weather, time)
         with anyio.move_on_after(plan.duration_s):
             async with anyio.create_task_group() as busy:
                 busy.start_soon(town.live)
                 busy.start_soon(troubles.come)
+                busy.start_soon(_tides, plan, stage.weather, time)
         await troubles.end()
         stage.weather.quiet = time.is_coarse = False
         began = anyio.current_time()
