@@ -1,5 +1,6 @@
 """Budgets of one chat or bot: what may go out now, what Telegram closed, what it taught us."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -109,14 +110,14 @@ class Bucket(Budget):
 
 
 class Window(Budget):
-    """So many in any span of time."""
+    """So many in any span of time. ``span_s`` may change; calls that are out count on."""
 
-    __slots__ = ("_most", "_span_s", "_taken")
+    __slots__ = ("_most", "_taken", "span_s")
 
     def __init__(self, most: int, span_s: float, learning: Learning) -> None:
         super().__init__(learning)
         self._most = most
-        self._span_s = span_s
+        self.span_s = span_s
         self._taken: deque[float] = deque()
 
     def wait(self, now: float, cost: int = 1, keep: int = 0, share: float = 1.0) -> float:
@@ -126,7 +127,7 @@ class Window(Budget):
         closed = super().wait(now)
         if over <= 0:
             return closed
-        return max(closed, self._taken[over - 1] + self._span_s - now)
+        return max(closed, self._taken[over - 1] + self.span_s - now)
 
     def left(self, now: float) -> float:
         self._forget(now)
@@ -146,5 +147,34 @@ class Window(Budget):
         return super().is_idle(now) and not self._taken
 
     def _forget(self, now: float) -> None:
-        while self._taken and self._taken[0] + self._span_s <= now:
+        while self._taken and self._taken[0] + self.span_s <= now:
             self._taken.popleft()
+
+
+class Ways:
+    """The longest way of late: from a budget taken until the answer was there. Seconds.
+
+    Telegram counted the call at some instant between the two.
+    """
+
+    __slots__ = ("_before", "_kept_s", "_longest", "_since")
+
+    def __init__(self, kept_s: float) -> None:
+        self._kept_s = kept_s
+        self._since = -math.inf
+        self._longest = self._before = 0.0
+
+    def note(self, now: float, seconds: float) -> None:
+        self._turn(now)
+        self._longest = max(self._longest, seconds)
+
+    def longest(self, now: float) -> float:
+        """Of the last ``kept_s``, or of up to twice that."""
+        self._turn(now)
+        return max(self._longest, self._before)
+
+    def _turn(self, now: float) -> None:
+        age_s = now - self._since
+        if age_s >= self._kept_s:
+            self._before = self._longest if age_s < 2 * self._kept_s else 0.0
+            self._longest, self._since = 0.0, now

@@ -296,7 +296,9 @@ class Delivery:
         self._serving[lane.name] = batch.head.ticket_id
         try:
             if not lane.unrecorded:
+                began = self._clock()
                 outcome = await self._caller.deliver(batch, lane.topics_lost)
+                self.crew.sender(batch.bot_id).pace.answered(self._clock() - began)
                 lane.unrecorded = outcome.settlements
                 lane.alone = len(batch.rows) if outcome.is_split else max(0, lane.alone - 1)
                 lane.topics_lost = 0 if outcome.is_closed else lane.topics_lost

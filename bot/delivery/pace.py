@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Protocol
 
 from actors.ids import ChatId
-from bot.delivery.buckets import Bucket, Budget, Learning, Window
+from bot.delivery.buckets import Bucket, Budget, Learning, Ways, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,10 @@ class PaceOptions:
     """In any minute: a bucket that also refills would let twice as many out after a quiet one."""
     group_window_s: float = 61.0
     """That minute, and a second in which our calls may overtake each other on the way."""
+    way_s: float = 1.0
+    """That second: where calls have taken longer of late, the window is so much longer."""
+    way_max_s: float = 6.0
+    """Nothing counts as a longer way: a call without an answer says nothing of the others."""
     buckets_max: int = 20_000
     """Chats remembered; a forgotten one starts anew, and 429 corrects it."""
     learning: Learning = field(default_factory=Learning)
@@ -51,11 +55,15 @@ class PaceOptions:
         """Whether a 429 says anything about this budget, beyond that one must wait."""
         return chat_id is None or chat_id > 0 or seconds >= self.group_lesson_s
 
-    def window(self) -> tuple[int, float]:
-        """A group's calls, and in how many seconds; the calls are 0 without a limit."""
+    def window(self, way_s: float = 0.0) -> tuple[int, float]:
+        """A group's calls, and in how many seconds; the calls are 0 without a limit.
+
+        ``way_s``: the longest that a call was on its way of late.
+        """
+        span_s = self.group_window_s + max(0.0, min(way_s, self.way_max_s) - self.way_s)
         if 0 < self.group_per_min < 1:
-            return 1, self.group_window_s / self.group_per_min
-        return int(self.group_per_min), self.group_window_s
+            return 1, span_s / self.group_per_min
+        return int(self.group_per_min), span_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +140,9 @@ class Pacing(Protocol):
     async def pause(self, chat_id: ChatId | None, seconds: float) -> None:
         """Telegram said 429: nothing goes to this chat (or at all) for so many seconds."""
 
+    def answered(self, seconds: float) -> None:
+        """A call was answered so long after its budgets were taken."""
+
 
 class Pace:
     """The budgets of this node alone. The clock is in seconds, of any origin.
@@ -153,12 +164,16 @@ class Pace:
         self._groups: dict[ChatId, Budget] = {}
         """Those of the chats that are groups: few, looked at by people, and never forgotten."""
         self._alarms: deque[tuple[float, ChatId]] = deque()
+        self._ways = Ways(options.group_window_s)
         self.pauses = 0
         self.paused_s = 0.0
 
     @property
     def window(self) -> tuple[int, float]:
-        return self.options.window()
+        return self.options.window(self._ways.longest(self._clock()))
+
+    def answered(self, seconds: float) -> None:
+        self._ways.note(self._clock(), seconds)
 
     async def ask(self, chat_id: ChatId, cost: int = 1, keep: int = 0) -> Hold | None:
         """As :class:`Pacing` has it; never waits."""
@@ -257,6 +272,8 @@ class Pace:
             self._chats[chat_id] = budget
             if chat_id < 0:
                 self._groups[chat_id] = budget
+        if isinstance(budget, Window):
+            _, budget.span_s = self.window
         return budget
 
     def _new(self, chat_id: ChatId, now: float) -> Budget:

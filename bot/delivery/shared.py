@@ -84,6 +84,9 @@ class SharedPace:
         if of_bot:
             await self._buckets.close([BOT], seconds, teach=True)
 
+    def answered(self, seconds: float) -> None:
+        self._own.answered(seconds)
+
     def _asks(self, chat_id: ChatId, cost: int, keep: int) -> list[Ask]:
         options = self._own.options
         per_s = options.bot_per_s
@@ -102,7 +105,7 @@ class SharedPace:
             each_s, burst = 1 / options.private_per_s, options.private_burst
             chat = Ask(name=name, kind="bucket", most=burst, span_s=each_s, cost=cost, keep=keep)
         elif chat_id < 0 and options.group_per_min > 0:
-            most, span_s = options.window()
+            most, span_s = self.window
             chat = Ask(name=name, kind="window", most=most, span_s=span_s, cost=cost, keep=keep)
         return [bot, chat]
 

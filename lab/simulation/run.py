@@ -50,12 +50,14 @@ def play(plan: Plan, bugs: frozenset[Bug] = frozenset()) -> Outcome:
         return run_virtually(plan.seed, partial(_main, plan, bugs))
 
 
-async def _tides(plan: Plan, weather: Weather, time: VirtualTime) -> None:
-    """Says when nobody does anything."""
+async def _tides(plan: Plan, weather: Weather, time: VirtualTime, troubles: Troubles) -> None:
+    """Says when nobody does anything, and nothing is still going wrong from before."""
     for begins, ends in plan.spells:
         await anyio.sleep(begins - anyio.current_time())
         weather.quiet = time.is_coarse = False
         await anyio.sleep(ends + AFTERMATH_S - anyio.current_time())
+        while not troubles.are_over_for(AFTERMATH_S):  # noqa: ASYNC110 - it is looked at
+            await anyio.sleep(LOOK_S)
         weather.quiet = time.is_coarse = True
 
 
@@ -72,7 +74,7 @@ async def _main(plan: Plan, bugs: frozenset[Bug], time: VirtualTime) -> Outcome:
             async with anyio.create_task_group() as busy:
                 busy.start_soon(town.live)
                 busy.start_soon(troubles.come)
-                busy.start_soon(_tides, plan, stage.weather, time)
+                busy.start_soon(_tides, plan, stage.weather, time, troubles)
         await troubles.end()
         stage.weather.quiet = time.is_coarse = False
         began = anyio.current_time()

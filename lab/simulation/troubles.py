@@ -71,6 +71,12 @@ class Troubles:
         self._fleet = fleet
         self._rng = plan.rng("troubles")
         self._due: dict[str, float] = {}
+        self._under_way = 0
+        self._ended_at = -inf
+
+    def are_over_for(self, seconds: float) -> bool:
+        """Whether none is under way, nor was within the last ``seconds``."""
+        return not self._under_way and anyio.current_time() >= self._ended_at + seconds
 
     async def come(self) -> None:
         """Troubles of the kinds that the plan names, several at once at times."""
@@ -85,7 +91,7 @@ class Troubles:
                 if begins > now:
                     await anyio.sleep(begins - now)
                 else:
-                    group.start_soon(self._trouble, self._rng.choice(kinds))
+                    group.start_soon(self._count, self._rng.choice(kinds))
             await anyio.sleep_forever()
 
     async def restart(self) -> None:
@@ -114,6 +120,12 @@ class Troubles:
         for row in list(self._world.tickets):
             if row.quarantined is not None:
                 await self._operations.release(row.id)
+
+    async def _count(self, kind: FaultKind) -> None:
+        self._under_way += 1
+        await self._trouble(kind)
+        self._under_way -= 1
+        self._ended_at = anyio.current_time()
 
     async def _trouble(self, kind: FaultKind) -> None:
         machine = self._fleet.machines[self._rng.choice(self._fleet.names)]

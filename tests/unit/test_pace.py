@@ -44,6 +44,22 @@ def test_a_group_gets_its_minute_and_no_more(clock: Clock) -> None:
     assert len(times) >= 9 * 20
 
 
+def test_slow_ways_to_telegram_make_the_minute_longer_for_a_while(clock: Clock) -> None:
+    """A call may be counted when it is answered: the next minute begins no sooner."""
+    pace = Pace(PaceOptions(bot_per_s=0), clock)
+    calls(pace, clock, MAIN, 1)
+    pace.answered(0.3)
+    assert pace.window == (20, 61.0)
+    pace.answered(3.5)
+    assert pace.window == (20, 63.5)
+    times = calls(pace, clock, MAIN, 100)
+    assert times[0] == pytest.approx(1063.5)
+    pace.answered(40.0)  # no answer: that says nothing of the others
+    assert pace.window == (20, 66.0)
+    clock.now += 200
+    assert pace.window == (20, 61.0)
+
+
 def test_a_private_chat_gets_a_burst_and_then_one_a_second(clock: Clock) -> None:
     times = calls(Pace(PaceOptions(bot_per_s=0), clock), clock, IVAN, 60)
     assert times[4] == times[0]
