@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from actors.books import Counterpart, LinkedMessage
 from actors.ids import ChatId, MessageId, TicketId, UserId
 from actors.places import CLIENT, Place
-from storage.postgres import transaction, unit
+from storage.postgres import single, transaction, unit
 
 _FIND = text("""
     SELECT l.ticket_id, l.src_chat_id, l.src_message_id, t.place FROM (
@@ -51,7 +51,7 @@ class PostgresLinks:
     """Implements :class:`actors.ports.MessageBook`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._single = single(engine)
 
     async def find(self, chat_id: ChatId, message_id: MessageId) -> LinkedMessage | None:
         row = await self._one(_FIND, chat=chat_id, message=message_id)
@@ -82,7 +82,7 @@ class PostgresLinks:
 
     async def _one(self, query: Any, **values: int) -> Any:
         async def work() -> Any:
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 return (await connection.execute(query, values)).one_or_none()
 
         return await unit(work)

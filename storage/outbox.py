@@ -28,7 +28,7 @@ from storage.main_groups import MainGroups
 from storage.nodes import LIVES
 from storage.outbox_rows import DETAIL_LENGTH_MAX, links, outcomes
 from storage.outbox_topics import lose_topic, remember_bot, remember_topic
-from storage.postgres import transaction, unit
+from storage.postgres import single, transaction, unit
 from storage.receipts import give_receipts
 
 PRESS_LIFE_S = 150
@@ -162,18 +162,20 @@ class PostgresOutbox:
         self._groups = groups
         self._receipts = receipts
         self._engine = engine
+        self._single = single(engine)
         self._node = node
 
     async def heads(
         self, lanes: Sequence[str] | None, per_lane: int, limit: int
     ) -> Sequence[OutboxRow]:
         async def work() -> Sequence[Any]:
-            async with transaction(self._engine) as connection:
-                owner = self._node().owner
-                values: dict[str, Any] = {"per_lane": per_lane, "limit": limit, "owner": owner}
-                if lanes is not None:
-                    given = {**values, "lanes": list(lanes)}
+            owner = self._node().owner
+            values: dict[str, Any] = {"per_lane": per_lane, "limit": limit, "owner": owner}
+            if lanes is not None:
+                given = {**values, "lanes": list(lanes)}
+                async with transaction(self._single) as connection:
                     return (await connection.execute(_HEADS_GIVEN, given)).all()
+            async with transaction(self._engine) as connection:
                 await connection.execute(_EXPIRE, {"life_s": PRESS_LIFE_S})
                 return (await connection.execute(_HEADS_ALL, values)).all()
 
@@ -216,7 +218,7 @@ class PostgresOutbox:
                 "attempts": [row.attempts for row in rows],
                 "owner": self._node().owner,
             }
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 return set((await connection.execute(_STARTING, values)).scalars())
 
         return await unit(work) if rows else ()
@@ -261,7 +263,7 @@ class PostgresOutbox:
     async def tagged(self, ticket_id: TicketId, place: Place, tag: str) -> MessageId | None:
         async def work() -> int | None:
             values = {"ticket": ticket_id, "place": str(place), "tag": tag}
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 found: int | None = (await connection.execute(_TAGGED, values)).scalar()
                 return found
 

@@ -19,7 +19,7 @@ from storage import commit, lanes
 from storage.codec import clean, decode_message, decode_state
 from storage.main_groups import MainGroups, main_groups
 from storage.nodes import LIVES, TAKABLE
-from storage.postgres import transaction, unit
+from storage.postgres import single, transaction, unit
 
 _CLAIM = text(
     f"""
@@ -108,13 +108,14 @@ class PostgresTicketStore:
         groups: ChatId | MainGroups,
     ) -> None:
         self._engine = engine
+        self._single = single(engine)
         self._node = node
         self._groups = main_groups(engine, groups)
         self._revived_up_to = 0
 
     async def claim(self, ticket_id: TicketId) -> LoadedTicket | None:
         async def work() -> Any:
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 values = {"ticket": ticket_id, "owner": self._node().owner}
                 return (await connection.execute(_CLAIM, values)).one_or_none()
 
@@ -128,7 +129,7 @@ class PostgresTicketStore:
     async def revive(self, limit: int) -> Sequence[TicketId]:
         async def work(statement: Any, **more: int) -> list[TicketId]:
             values = {"owner": self._node().owner, "limit": limit, **more}
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 found = (await connection.execute(statement, values)).scalars()
                 return sorted(TicketId(ticket) for ticket in found)
 
@@ -141,7 +142,7 @@ class PostgresTicketStore:
     async def quarantine(self, ticket_id: TicketId, why: str) -> None:
         async def work() -> None:
             values = {"ticket": ticket_id, "owner": self._node().owner, "why": clean(why)}
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 await connection.execute(_QUARANTINE, values)
 
         await unit(work)
@@ -149,7 +150,7 @@ class PostgresTicketStore:
     async def mail(self, ticket_id: TicketId, after: Seq, limit: int) -> Sequence[Envelope]:
         async def work() -> Sequence[Any]:
             values = {"ticket": ticket_id, "after": after, "limit": limit}
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 return (await connection.execute(_MAIL, values)).all()
 
         return [
@@ -179,7 +180,7 @@ class PostgresTicketStore:
         self, ticket_ids: Sequence[TicketId]
     ) -> Mapping[TicketId, tuple[Epoch, int]]:
         async def work() -> dict[TicketId, tuple[Epoch, int]]:
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 rows = await connection.execute(_VERSIONS, {"tickets": list(ticket_ids)})
                 return {TicketId(row.id): (Epoch(row.epoch), row.version) for row in rows}
 
@@ -187,7 +188,7 @@ class PostgresTicketStore:
 
     async def waiting(self, limit: int) -> Sequence[TicketId]:
         async def work() -> list[TicketId]:
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 values = {"owner": self._node().owner, "limit": limit}
                 found = (await connection.execute(_WAITING, values)).scalars()
                 return [TicketId(ticket) for ticket in found]
@@ -216,7 +217,7 @@ class PostgresTicketStore:
         return [envelope for envelope in fresh.values() if envelope is not None]
 
     async def _commit_group(self, turns: Sequence[Turn]) -> dict[TicketId, CommitOutcome]:
-        async with transaction(self._engine) as connection:
+        async with transaction(self._single) as connection:
             written = await commit.write(connection, turns)
         return {turn.ticket_id: _outcome(turn, written) for turn in turns}
 

@@ -10,7 +10,7 @@ from actors.books import TopicAddress
 from actors.ids import ChatId, ThreadId, TicketId, UserId
 from actors.places import Place
 from storage.models import Ticket, Topic
-from storage.postgres import transaction, unit
+from storage.postgres import single, transaction, unit
 
 _LATEST = text("""
     SELECT max(t.id) FROM tickets t
@@ -44,7 +44,7 @@ class PostgresTopicBook:
     """Implements :class:`actors.ports.TopicBook`; only what exists is remembered."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._single = single(engine)
         self._topics: _Memory[tuple[int, int], TopicAddress] = _Memory(REMEMBERED_MAX)
         self._clients: _Memory[TicketId, UserId] = _Memory(REMEMBERED_MAX)
 
@@ -66,7 +66,7 @@ class PostgresTopicBook:
 
     async def latest_ticket(self, ticket_id: TicketId) -> TicketId | None:
         async def work() -> int | None:
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 found: int | None = (
                     await connection.execute(_LATEST, {"ticket": ticket_id})
                 ).scalar()
@@ -78,7 +78,7 @@ class PostgresTopicBook:
     async def ticket_of(self, client: UserId) -> TicketId | None:
         async def work() -> int | None:
             query = select(func.max(Ticket.id)).where(Ticket.client_tg_id == client)
-            async with transaction(self._engine) as connection:
+            async with transaction(self._single) as connection:
                 return (await connection.execute(query)).scalar()
 
         found = await unit(work)
@@ -88,7 +88,7 @@ class PostgresTopicBook:
         query = select(Topic.ticket_id, Topic.place).where(
             Topic.chat_id == chat_id, Topic.thread_id == thread_id
         )
-        async with transaction(self._engine) as connection:
+        async with transaction(self._single) as connection:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             return None
@@ -96,6 +96,6 @@ class PostgresTopicBook:
 
     async def _read_client(self, ticket_id: TicketId) -> UserId | None:
         query = select(Ticket.client_tg_id).where(Ticket.id == ticket_id)
-        async with transaction(self._engine) as connection:
+        async with transaction(self._single) as connection:
             found = (await connection.execute(query)).scalar_one_or_none()
         return None if found is None else UserId(found)
