@@ -119,7 +119,8 @@ def told() -> Iterator[None]:
             _fail(errors[0])
         if len(errors) == 1:
             # Groups in groups are printed to a depth of ten only, and may hide the one that counts.
-            raise errors[0] from None
+            [bug] = errors
+            raise bug from bug.__cause__ or bug.__context__
         raise
 
 

@@ -95,6 +95,7 @@ class LiveHands:
         except (Transient, SQLAlchemyError, OSError, TimeoutError) as error:
             raise Unavailable from error
         if len(found) != expected:
+            self._parts.changed()
             raise Changed(f"{len(found)} match by now, not {expected}; look again")
         if len(found) > MANY_MAX:
             raise Refused(f"{len(found)} are more than {MANY_MAX} at once; narrow the filter")
@@ -115,7 +116,8 @@ class LiveHands:
             raise Refused(str(error)) from error
         except (Transient, SQLAlchemyError, OSError, TimeoutError) as error:
             raise Unavailable from error
-        self._parts.changed()
+        finally:
+            self._parts.changed()  # also when nobody knows whether it was
         log.info("operator_acted", by=by, action=change.action, ticket_id=change.ticket_id)
         return Done(
             action=change.action,

@@ -245,24 +245,22 @@ def _dead(row: Any) -> DeadLetter:
     )
 
 
-def dead_letters(total: int, rows: Sequence[Any]) -> DeadLetters:
-    """A list of them."""
-    return DeadLetters(
-        taken_at=datetime.now(UTC), total=total, letters=tuple(_dead(row) for row in rows)
-    )
+def dead_letters(total: int, rows: Sequence[Any], taken_at: datetime) -> DeadLetters:
+    """A list of them, as of ``taken_at``."""
+    return DeadLetters(taken_at=taken_at, total=total, letters=tuple(map(_dead, rows)))
 
 
 def delivery(
-    seen: Overview, lanes: Sequence[Any], pictures: Sequence[NodePicture]
+    seen: Overview, lanes: Sequence[Any], pictures: Sequence[NodePicture], taken_at: datetime
 ) -> DeliveryShape:
-    """The way out of all nodes."""
+    """The way out of all nodes; its lanes as of ``taken_at``."""
     sending = [picture.sending for picture in pictures]
     calls: dict[str, int] = {}
     for part in sending:
         for method, count in part.calls.items():
             calls[method] = calls.get(method, 0) + count
     return DeliveryShape(
-        taken_at=seen.taken_at,
+        taken_at=taken_at,
         outbox=seen.outbox,
         lanes=tuple(_lane(row) for row in lanes),
         budgets=seen.budgets,

@@ -1,7 +1,7 @@
 """What the status page sees: this node's picture, the other nodes', and what the database knows."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -26,7 +26,7 @@ from storage.operations import OperationError
 from storage.stats import StoreCounts, StoreSight
 from storage.stats_history import StatsHistory
 from storage.stats_shared import SharedStats
-from storage.stats_tickets import Found, TicketSights
+from storage.stats_tickets import TicketSights
 from web.shapes import (
     DeadFilter,
     DeadLetters,
@@ -126,17 +126,15 @@ class LiveStatus:
         return Nodes(taken_at=known.taken_at, nodes=nodes(known))
 
     async def tickets(self, wanted: TicketFilter) -> Tickets:
-        async def find() -> tuple[datetime, Found]:
-            found = await self._tickets.find(
-                query=wanted.query,
-                status=wanted.status,
-                state=wanted.state,
-                sort=wanted.sort,
-                limit=wanted.limit,
-            )
-            return datetime.now(UTC), found
-
-        taken_at, found = await self._asked(self.answers.get(wanted, find))
+        find = partial(
+            self._tickets.find,
+            query=wanted.query,
+            status=wanted.status,
+            state=wanted.state,
+            sort=wanted.sort,
+            limit=wanted.limit,
+        )
+        taken_at, found = await self._dated(wanted, find)
         known = await self._known()
         return tickets(found, wanted, known.pictures, taken_at)
 
@@ -150,14 +148,14 @@ class LiveStatus:
         return detail(inspected, story, known.pictures)
 
     async def delivery(self) -> DeliveryShape:
-        lanes = await self._asked(self.answers.get("lanes", self._tickets.lanes))
+        taken_at, lanes = await self._dated("lanes", self._tickets.lanes)
         known = await self._known()
-        return delivery(overview(known), lanes, known.pictures)
+        return delivery(overview(known), lanes, known.pictures, taken_at)
 
     async def dead_letters(self, wanted: DeadFilter) -> DeadLetters:
         find = partial(self._tickets.dead, wanted.ticket, wanted.query, wanted.limit)
-        total, rows = await self._asked(self.answers.get(wanted, find))
-        return dead_letters(total, rows)
+        taken_at, (total, rows) = await self._dated(wanted, find)
+        return dead_letters(total, rows, taken_at)
 
     async def tree(self) -> Tree:
         return tree(await self._known())
@@ -171,6 +169,17 @@ class LiveStatus:
         return self._stored if self._postgres.ok else None
 
     # ----------------------------------------------------------------------------------------
+
+    async def _dated[Answer](
+        self, question: Hashable, ask: Callable[[], Awaitable[Answer]]
+    ) -> tuple[datetime, Answer]:
+        """An answer that may be shared with others who ask the same, and when it was given."""
+
+        async def dated() -> tuple[datetime, Answer]:
+            answer = await ask()
+            return datetime.now(UTC), answer
+
+        return await self._asked(self.answers.get(question, dated))
 
     async def _asked[Answer](self, asked: Awaitable[Answer]) -> Answer:
         try:

@@ -58,7 +58,7 @@ class Grouped[Item]:
     def _take(self) -> list[_Waiting[Item]]:
         pending = self._pending
         group = [pending.popleft() for _ in range(min(len(pending), self._group_max))]
-        if not pending:
+        if group and not pending:  # else others wait on the one that is there
             self._filled = anyio.Event()
         return group
 

@@ -18,6 +18,13 @@ local function factor(key, now, recovery)
     return math.min(1, f + (now - at) / recovery)
 end
 local function whole(number) return string.format('%.0f', number) end
+-- The longest window that any node has asked for of late: the calls that count are of all.
+local function longest(key, now, span)
+    local kept = redis.call('HMGET', key, 'span', 'span_until')
+    local other = 0
+    if tonumber(kept[2] or '0') > now then other = tonumber(kept[1]) end
+    return math.max(span, other), span > other
+end
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 """
@@ -43,6 +50,13 @@ for i = 1, #KEYS / 2 do
         tats[i] = tat + cost * each
         wait = math.max(wait, tat + math.min(cost + keep, burst) * each - burst * each - now)
     elseif kind == 'window' then
+        local is_longer
+        span, is_longer = longest(key, now, span)
+        if is_longer then
+            redis.call('HSET', key, 'span', whole(span), 'span_until', whole(now + span))
+            local ttl = math.max(redis.call('PTTL', key), math.ceil(span / 1000) + 1000)
+            redis.call('PEXPIRE', key, ttl)
+        end
         while true do
             local first = redis.call('LINDEX', calls, 0)
             if not first or tonumber(first) + span > now then break end
@@ -67,7 +81,8 @@ for i = 1, #KEYS / 2 do
         redis.call('PEXPIRE', key, ttl)
     elseif ARGV[base + 1] == 'window' and cost > 0 then
         for _ = 1, cost do redis.call('RPUSH', calls, whole(now)) end
-        redis.call('PEXPIRE', calls, math.ceil(span / 1000) + 1000)
+        local ttl = math.max(redis.call('PTTL', calls), math.ceil(span / 1000) + 1000)
+        redis.call('PEXPIRE', calls, ttl)
     end
 end
 return {'0', 0}
@@ -108,7 +123,7 @@ for i = 1, #KEYS / 2 do
     if tonumber(redis.call('HGET', key, 'closed_until') or '0') > now then
         left[i] = 0
     else
-        local out = 0
+        local out, span = 0, longest(key, now, span)
         for _, at in ipairs(redis.call('LRANGE', calls, 0, -1)) do
             if tonumber(at) + span > now then out = out + 1 end
         end

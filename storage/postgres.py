@@ -1,5 +1,6 @@
 """The connection to Postgres: engine, pool, units of work, and errors by family."""
 
+import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -61,6 +62,9 @@ USED_AT = "topicdesk.used_at"
 FRESH_S = 2.0
 """For so long after its last use a connection is taken to be alive, unless it is known dead."""
 
+PING_MAX_S = 2.0
+"""A server that lives answers in milliseconds; the other end of a dead wire never does."""
+
 UNIT_TIMEOUT_S = 20.0
 """A unit of work that was begun is finished within this, even when its caller is cancelled."""
 
@@ -118,10 +122,15 @@ def _test(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         raise InvalidatePoolError("closed by the server")
     if time.monotonic() - record.info.get(USED_AT, math.inf) < FRESH_S:
         return
+    silent = asyncio.get_running_loop().call_later(
+        PING_MAX_S, connection.driver_connection.terminate
+    )
     try:
         connection.ping()
-    except connection.dbapi.Error as error:
+    except (connection.dbapi.Error, OSError) as error:
         raise InvalidatePoolError("does not answer") from error
+    finally:
+        silent.cancel()
 
 
 def _leave_a_read_only_server(context: ExceptionContext) -> None:

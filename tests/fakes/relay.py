@@ -15,6 +15,7 @@ class Relay:
     def __init__(self, dsn: str, port: int) -> None:
         self._server = normalise(dsn)
         self._scopes: set[anyio.CancelScope] = set()
+        self._silent: set[anyio.Event] = set()
         self._up = True
         here = self._server.set(host="127.0.0.1", port=port, query={})
         self.dsn = here.render_as_string(hide_password=False)
@@ -28,16 +29,24 @@ class Relay:
     def mend(self) -> None:
         self._up = True
 
+    def silence(self) -> None:
+        """Nothing passes any more on what is open, and nobody is told."""
+        for silent in self._silent:
+            silent.set()
+
     async def connected(self, near: SocketStream) -> None:
         async with near:
             if not self._up:
                 return
+            silent = anyio.Event()
+            self._silent.add(silent)
             with anyio.CancelScope() as scope:
                 self._scopes.add(scope)
                 async with await self._far() as far, anyio.create_task_group() as both:
-                    both.start_soon(_pour, near, far, scope)
-                    both.start_soon(_pour, far, near, scope)
+                    both.start_soon(_pour, near, far, scope, silent)
+                    both.start_soon(_pour, far, near, scope, silent)
             self._scopes.discard(scope)
+            self._silent.discard(silent)
 
     async def _far(self) -> ByteStream:
         socket = self._server.query.get("host")
@@ -47,9 +56,13 @@ class Relay:
         return await anyio.connect_tcp(self._server.host or "127.0.0.1", port)
 
 
-async def _pour(source: ByteStream, target: ByteStream, scope: anyio.CancelScope) -> None:
+async def _pour(
+    source: ByteStream, target: ByteStream, scope: anyio.CancelScope, silent: anyio.Event
+) -> None:
     try:
         async for chunk in source:
+            if silent.is_set():
+                await anyio.sleep_forever()
             await target.send(chunk)
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         pass

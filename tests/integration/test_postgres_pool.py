@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 
+import anyio
 import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import asyncpg as adapter
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage import postgres
 from storage.postgres import PostgresOptions, create_engine, transaction
+from tests.fakes.relay import open_relay
 
 pytestmark = pytest.mark.anyio
 
@@ -78,3 +80,18 @@ async def test_one_that_does_not_answer_is_replaced(
     monkeypatch.setattr(postgres, "FRESH_S", 0.0)
     monkeypatch.setattr(adapter.AsyncAdapt_asyncpg_connection, "ping", dead)
     assert await _backend(engine) != first
+
+
+async def test_one_behind_a_dead_wire_is_replaced_within_seconds(
+    blank_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was open stays open without an answer; new connections come through."""
+    monkeypatch.setattr(postgres, "FRESH_S", 0.0)
+    monkeypatch.setattr(postgres, "PING_MAX_S", 0.2)
+    async with open_relay(blank_dsn) as relay:
+        engine = create_engine(PostgresOptions(dsn=relay.dsn, pool_size=1, max_overflow=0))
+        first = await _backend(engine)
+        relay.silence()
+        with anyio.fail_after(10):
+            assert await _backend(engine) != first
+        await engine.dispose()

@@ -30,3 +30,11 @@ def test_a_bug_beside_something_expected_is_not_hidden() -> None:
     with pytest.raises(ExceptionGroup) as raised, told():
         raise ExceptionGroup("both", [TopicdeskError("taken"), ZeroDivisionError("a bug")])
     assert raised.group_contains(ZeroDivisionError)
+
+
+def test_what_a_bug_came_of_is_shown_with_it() -> None:
+    error = RuntimeError("could not start")
+    error.__cause__ = OSError("disk full")
+    with pytest.raises(RuntimeError) as raised, told():
+        raise ExceptionGroup("tasks", [error])
+    assert str(raised.value.__cause__) == "disk full"

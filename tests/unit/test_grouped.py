@@ -112,3 +112,23 @@ async def test_nobody_is_told_of_a_success_that_was_cut_short() -> None:
         group.start_soon(one, grouped)
         await work.entered.wait()
     assert heard == ["not done"]
+
+
+async def test_all_who_run_go_on_taking_whatever_came_before() -> None:
+    work = Work()
+    grouped = Grouped(work, group_max=1)
+    async with anyio.create_task_group() as runners:
+        for _ in range(4):
+            runners.start_soon(grouped.run)
+        await anyio.wait_all_tasks_blocked()
+        await grouped(0)  # wakes them all; three find nothing
+        await anyio.wait_all_tasks_blocked()
+        work.gate = anyio.Event()
+        async with anyio.create_task_group() as asking:
+            for item in range(1, 9):
+                asking.start_soon(grouped, item)
+            await anyio.wait_all_tasks_blocked()
+            assert len(work.groups) == 1 + 4
+            work.gate.set()
+        runners.cancel_scope.cancel()
+    grouped.close()
