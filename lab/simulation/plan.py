@@ -97,6 +97,11 @@ DRIFT = 0.02
 POLLS_S = (1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0)
 """How often nodes look for what they were not told of: seldom mostly, it takes most of the work."""
 
+SETTLES_WITHIN_S = 20.0
+
+POLLS_TO_SETTLE = 5
+"""With the tightest bounds a poll finds three tickets."""
+
 WATCHES_S = (1.0, 2.0, 4.0, 4.0, 4.0)
 """How often nodes look at the leases of the others: until a dead one is found, nothing changes."""
 
@@ -146,6 +151,14 @@ class Plan:
         rng = self.rng(f"clock of {server}")
         began, rate = SKEW_S * rng.random(), 1 + DRIFT * (2 * rng.random() - 1)
         return lambda: began + rate * clock()
+
+    @property
+    def settles_s(self) -> float:
+        """Within which all is at rest after the last trouble: 20 s with production's intervals.
+
+        A dead node is found one watch later; of what nobody told a node, a poll finds a part only.
+        """
+        return SETTLES_WITHIN_S + (self.watch_s - 1.0) + POLLS_TO_SETTLE * (self.poll_s - 1.0)
 
     def has(self, kind: FaultKind) -> bool:
         return kind in self.faults

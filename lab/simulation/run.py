@@ -14,9 +14,6 @@ from lab.simulation.stage import build, quiet
 from lab.simulation.trace import Trace, Violation
 from lab.simulation.troubles import Troubles
 
-SETTLES_WITHIN_S = 20.0
-"""How long after its troubles a run may still have something to do."""
-
 LOOK_S = 0.25
 """How often it is looked at."""
 
@@ -78,7 +75,7 @@ async def _main(plan: Plan, bugs: frozenset[Bug], time: VirtualTime) -> Outcome:
         await troubles.end()
         stage.weather.quiet = time.is_coarse = False
         began = anyio.current_time()
-        with anyio.move_on_after(SETTLES_WITHIN_S):
+        with anyio.move_on_after(plan.settles_s):
             while not town.is_quiet or any(unsettled(world)):  # noqa: ASYNC110 - it is looked at
                 await anyio.sleep(LOOK_S)
         settled_s = anyio.current_time() - began
