@@ -38,7 +38,8 @@ from web.access import User
 from web.app import WebOptions, create_app
 from web.metrics import add_metrics
 from web.server import serve
-from web.webhook import App, Webhook, WebhookOptions
+from web.webhook import App, Webhook, WebhookOptions, WebhookRoute
+from web.webhook_server import serve_webhook
 
 log = structlog.get_logger(__name__)
 
@@ -152,7 +153,7 @@ class _Running:
     built: Parts
     url: str
     ways_in: tuple[parts.Part, ...]
-    web: parts.Part
+    webs: tuple[parts.Part, ...]
     web_closing: anyio.Event
 
     async def stop(self) -> None:
@@ -163,7 +164,9 @@ class _Running:
         await self.built.node.drain()
         await anyio.sleep_until(open_until)
         self.web_closing.set()
-        await self.web.join(STOP_WEB_S)
+        end_by = anyio.current_time() + STOP_WEB_S
+        for web in self.webs:
+            await web.join(max(0.0, end_by - anyio.current_time()))
 
 
 async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -> _Running:
@@ -192,17 +195,27 @@ async def _start(settings: Settings, built: Parts, bot: Bot, group: TaskGroup) -
     options = _web_options(settings)
     app = create_app(built.status, built.hands, options)
     add_metrics(app, built.exposition)
-    endpoint = Webhook(accepting(built.intake), cast("App", app), _webhook_options(settings))
+    webhook = Webhook(accepting(built.intake), _webhook_options(settings))
+    served = cast("App", app)
+    webs = []
+    if settings.webhook_bind is None:
+        served = WebhookRoute(webhook, served)
+    elif settings.webhook_url is not None:
+        updates = partial(serve_webhook, webhook, settings.webhook_bind, web_closing)
+        webs.append(await parts.start(group, "webhook", updates))
     web, url = await parts.start_with_value(
-        group, "web", partial(serve, endpoint, settings.http_bind, web_closing)
+        group, "web", partial(serve, served, settings.http_bind, web_closing)
     )
+    webs.append(web)
     if built.poller is not None:
         poll = partial(_poll, bot, built.poller.run)
         polling = partial(while_holding, node, Role.POLLING, poll)
         ways_in.append(await parts.start(group, "polling", polling))
     elif settings.webhook_url is not None and settings.webhook_secret is not None:
         await set_webhook(bot, settings.webhook_url, settings.webhook_secret.get_secret_value())
-    return _Running(built=built, url=url, ways_in=tuple(ways_in), web=web, web_closing=web_closing)
+    return _Running(
+        built=built, url=url, ways_in=tuple(ways_in), webs=tuple(webs), web_closing=web_closing
+    )
 
 
 async def _poll(bot: Bot, poll: parts.Run) -> None:

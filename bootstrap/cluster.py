@@ -53,25 +53,28 @@ async def run_nodes(
     """Runs ``count`` nodes until SIGTERM or SIGINT; then all drain.
 
     Embedded servers belong to this process, so that a node may end without them. Node ``k`` is
-    called ``NODE_NAME-k`` and listens at the port of ``HTTP_BIND`` plus ``k - 1``. A node that
-    ends by itself is started again; nodes end with this process, also when it is killed.
+    called ``NODE_NAME-k`` and listens at the port of ``HTTP_BIND`` (and of ``WEBHOOK_BIND``) plus
+    ``k - 1``. A node that ends by itself is started again; nodes end with this process, also when
+    it is killed.
 
     Raises:
         TopicdeskError: Settings, servers or Telegram do not allow a start.
     """
     options = options or ClusterOptions()
-    binds = _binds(settings.http_bind, count)
+    binds = addresses(
+        {"HTTP_BIND": settings.http_bind, "WEBHOOK_BIND": settings.webhook_bind}, count
+    )
     async with AsyncExitStack() as stack:
         shared = await _servers(settings, stack)
         await _check(settings.model_copy(update=_reached(shared)))
         nodes = [
             _Node(
                 f"{settings.node_name}-{number}",
-                {**os.environ, **shared, "HTTP_BIND": bind},
+                {**os.environ, **shared, **own},
                 env_file,
                 options,
             )
-            for number, bind in enumerate(binds, 1)
+            for number, own in enumerate(binds, 1)
         ]
         async with anyio.create_task_group() as group:
             for node in nodes:
@@ -83,12 +86,23 @@ async def run_nodes(
             group.cancel_scope.cancel()
 
 
-def _binds(first: str, count: int) -> list[str]:
-    host, _, text = first.rpartition(":")
-    port = int(text)
-    if port and port + count - 1 > PORT_MAX:
-        raise ClusterError(f"HTTP_BIND leaves no ports for {count} nodes")
-    return [f"{host}:{port + number if port else 0}" for number in range(count)]
+def addresses(firsts: Mapping[str, str | None], count: int) -> list[dict[str, str]]:
+    """The addresses of each node, by the names of their settings."""
+    nodes: list[dict[str, str]] = [{} for _ in range(count)]
+    taken: dict[int, str] = {}
+    for name, first in firsts.items():
+        if first is None:
+            continue
+        host, _, text = first.rpartition(":")
+        port = int(text)
+        if port and port + count - 1 > PORT_MAX:
+            raise ClusterError(f"{name} leaves no ports for {count} nodes")
+        for number, node in enumerate(nodes):
+            own = port + number if port else 0
+            if own and taken.setdefault(own, name) != name:
+                raise ClusterError(f"{taken[own]} and {name} want the same ports for {count} nodes")
+            node[name] = f"{host}:{own}"
+    return nodes
 
 
 async def _servers(settings: Settings, stack: AsyncExitStack) -> dict[str, str]:

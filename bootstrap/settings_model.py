@@ -188,6 +188,9 @@ class Settings(StorageSettings):
     http_bind: Annotated[str, _text(parsing.http_bind)] = Field(
         default="127.0.0.1:8080", examples=["0.0.0.0:8080"]
     )
+    webhook_bind: Annotated[str | None, _text(parsing.http_bind)] = Field(
+        default=None, examples=["0.0.0.0:8090"]
+    )
     status_token: Annotated[SecretStr | None, _text(parsing.status_token)] = Field(
         default=None, examples=["the output of: openssl rand -hex 32"]
     )

@@ -64,11 +64,12 @@ async def running(
             if helpers:
                 await _join(lab, helpers)
                 more["HELPER_BOT_TOKENS"] = ",".join(helpers)
-            address = f"127.0.0.1:{free_port()}"
+            webhook = f"127.0.0.1:{free_port()}"
             settings = {
                 **given,
-                "HTTP_BIND": address,
-                "WEBHOOK_URL": f"http://{address}",
+                "HTTP_BIND": f"127.0.0.1:{free_port()}",
+                "WEBHOOK_BIND": webhook,
+                "WEBHOOK_URL": f"http://{webhook}",
                 "WEBHOOK_SECRET": secrets.token_hex(16),
                 "DATA_DIR": str(folder),
                 "LOG_LEVEL": "WARNING",

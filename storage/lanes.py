@@ -23,15 +23,14 @@ _LOCK_LANES = text("""
     WHERE l.ticket_id = ANY(:tickets) ORDER BY l.ticket_id FOR UPDATE OF l
 """)
 
-_ADVANCE = text("""
-    UPDATE ticket_lanes SET next_seq = next_seq + d.count
-    FROM unnest(CAST(:tickets AS bigint[]), CAST(:counts AS bigint[])) AS d(ticket_id, count)
-    WHERE ticket_lanes.ticket_id = d.ticket_id
-""")
-
 _KNOWN = text("SELECT key FROM inbox WHERE key = ANY(:keys)")
 
 _INSERT = text("""
+    WITH advanced AS (
+        UPDATE ticket_lanes SET next_seq = next_seq + d.count
+        FROM unnest(CAST(:lanes AS bigint[]), CAST(:counts AS bigint[])) AS d(ticket_id, count)
+        WHERE ticket_lanes.ticket_id = d.ticket_id
+    )
     INSERT INTO inbox (key, ticket_id, seq, message, raw, from_client, trace)
     SELECT key, ticket_id, seq, CAST(message AS jsonb), CAST(raw AS jsonb), from_client, trace
     FROM unnest(CAST(:keys AS text[]), CAST(:tickets AS bigint[]), CAST(:seqs AS bigint[]),
@@ -203,11 +202,7 @@ async def post(
         else:
             seqs.append(next_seq[letter.ticket_id] + given[letter.ticket_id])
             given[letter.ticket_id] += 1
-    if given:
-        await connection.execute(
-            _ADVANCE, {"tickets": list(given), "counts": [given[ticket] for ticket in given]}
-        )
-    received = await _insert(connection, list(fresh.values()), seqs)
+    received = await _insert(connection, list(fresh.values()), seqs, given)
     return {
         letter.key: _envelope(letter, seq, received[letter.key], owners.get(letter.ticket_id))
         for letter, seq in zip(fresh.values(), seqs, strict=True)
@@ -216,9 +211,15 @@ async def post(
 
 
 async def _insert(
-    connection: AsyncConnection, letters: Sequence[Letter], seqs: Sequence[int | None]
+    connection: AsyncConnection,
+    letters: Sequence[Letter],
+    seqs: Sequence[int | None],
+    given: Mapping[int, int],
 ) -> dict[str, datetime]:
+    """Inserts the rows and moves their lanes on by ``given``; when each came, by key."""
     values = {
+        "lanes": list(given),
+        "counts": list(given.values()),
         "keys": [letter.key for letter in letters],
         "tickets": [letter.ticket_id for letter in letters],
         "seqs": list(seqs),

@@ -90,26 +90,28 @@ _STARTING = text(
 # "attempts" as read: of two runs that believe they own a row exactly one may start it.
 
 _SETTLE = text("""
-    UPDATE outbox o SET
-        state = d.state, message_id = coalesce(d.message_id, o.message_id), error = d.error,
-        uncertain = d.uncertain, not_before = now() + make_interval(secs => d.after_s),
-        settled_at = CASE WHEN d.state = 'waiting' THEN NULL ELSE now() END
-    FROM unnest(
-        CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:message_ids AS bigint[]),
-        CAST(:errors AS text[]), CAST(:uncertains AS boolean[]), CAST(:afters AS double precision[])
-    ) AS d(id, state, message_id, error, uncertain, after_s)
-    WHERE o.id = d.id AND o.state IN ('waiting', 'sending')
-    RETURNING o.id
-""")
-
-_LINK = text("""
-    INSERT INTO message_links (src_chat_id, src_message_id, dst_chat_id, dst_message_id,
-                               ticket_id, outbox_id, bot_id)
-    SELECT * FROM unnest(
-        CAST(:src_chats AS bigint[]), CAST(:src_messages AS bigint[]),
-        CAST(:dst_chats AS bigint[]), CAST(:dst_messages AS bigint[]),
-        CAST(:tickets AS bigint[]), CAST(:outbox_ids AS bigint[]), CAST(:bots AS bigint[])
-    ) ON CONFLICT DO NOTHING
+    WITH settled AS (
+        UPDATE outbox o SET
+            state = d.state, message_id = coalesce(d.message_id, o.message_id), error = d.error,
+            uncertain = d.uncertain, not_before = now() + make_interval(secs => d.after_s),
+            settled_at = CASE WHEN d.state = 'waiting' THEN NULL ELSE now() END
+        FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:message_ids AS bigint[]),
+            CAST(:errors AS text[]), CAST(:uncertains AS boolean[]),
+            CAST(:afters AS double precision[])
+        ) AS d(id, state, message_id, error, uncertain, after_s)
+        WHERE o.id = d.id AND o.state IN ('waiting', 'sending')
+        RETURNING o.id
+    ), linked AS (
+        INSERT INTO message_links (src_chat_id, src_message_id, dst_chat_id, dst_message_id,
+                                   ticket_id, outbox_id, bot_id)
+        SELECT * FROM unnest(
+            CAST(:src_chats AS bigint[]), CAST(:src_messages AS bigint[]),
+            CAST(:dst_chats AS bigint[]), CAST(:dst_messages AS bigint[]),
+            CAST(:tickets AS bigint[]), CAST(:outbox_ids AS bigint[]), CAST(:bots AS bigint[])
+        ) ON CONFLICT DO NOTHING
+    )
+    SELECT id FROM settled
 """)
 
 _UNREADABLE = text("""
@@ -228,10 +230,15 @@ class PostgresOutbox:
 
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Envelope]:
         """Tickets are told first (their lanes' locks come before the outbox rows' own)."""
+        values = {**outcomes(settlements), **links(settlements)}
+        if all(map(self._is_plain, settlements)):
+            async with transaction(self._single) as connection:
+                await connection.execute(_SETTLE, values)
+            return []
         async with transaction(self._engine) as connection:
             letters = [letter for s in settlements if (letter := _report(s)) is not None]
             fresh = await lanes.post(connection, letters) if letters else {}
-            settled = set((await connection.execute(_SETTLE, outcomes(settlements))).scalars())
+            settled = set((await connection.execute(_SETTLE, values)).scalars())
             for settlement in settlements:
                 if isinstance(settlement, TopicLost):
                     await lose_topic(connection, settlement)
@@ -240,12 +247,21 @@ class PostgresOutbox:
                 elif isinstance(settlement, Sent) and settlement.sticks:
                     await remember_bot(connection, settlement)
                 await self._seen(connection, settlement)
-            copied = links(settlements)
-            if copied["outbox_ids"]:
-                await connection.execute(_LINK, copied)
             if self._receipts:
                 await give_receipts(connection, settlements, settled)
         return [envelope for envelope in fresh.values() if envelope is not None]
+
+    def _is_plain(self, settlement: Settlement) -> bool:
+        """Whether the row and its link are all that changes: so it is with nearly all."""
+        effect = settlement.row.effect
+        match settlement:
+            case TopicLost():
+                return False
+            case Sent(thread_id=thread_id, sticks=sticks) if thread_id is not None or sticks:
+                return False
+        if isinstance(effect, OpenTopic) or _report(settlement) is not None:
+            return False
+        return not (self._receipts and isinstance(effect, Copy) and effect.receipt is not None)
 
     async def _seen(self, connection: AsyncConnection, settlement: Settlement) -> None:
         """What the opening of a main topic says about its group."""

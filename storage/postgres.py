@@ -88,6 +88,7 @@ def create_engine(options: PostgresOptions) -> AsyncEngine:
         pool_size=options.pool_size,
         max_overflow=options.max_overflow,
         pool_timeout=options.pool_timeout_s,
+        pool_use_lifo=True,  # few connections do most work, their statements prepared
         hide_parameters=True,  # people's words; errors end in logs and dead letters
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,

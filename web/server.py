@@ -81,8 +81,8 @@ async def serve(
         CannotBind: Nothing can listen there.
     """
     options = options or ServerOptions()
-    listener = await _listen(bind)
-    url = _url(listener)
+    listener = await listen(bind)
+    url = url_of(listener)
     gate = _Gate(app, options, closing, loopback=_is_loopback(listener))
     config = _config(listener, options)
 
@@ -178,7 +178,12 @@ class _Gate:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def _listen(bind: str) -> socket.socket:
+async def listen(bind: str) -> socket.socket:
+    """A socket bound to ``host:port``, port 0 for a free one; whoever serves listens on it.
+
+    Raises:
+        CannotBind: Nothing can listen there.
+    """
     host, _, port = bind.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     try:
@@ -203,7 +208,7 @@ def _is_loopback(listener: socket.socket) -> bool:
     return ip_address(listener.getsockname()[0]).is_loopback
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
     """An address for the browser of this machine, with the real port."""
     host, port, *_ = listener.getsockname()
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound

@@ -47,6 +47,7 @@ class Node:
         self._state = NodeState.DOWN
         self._is_paused = False
         self._told_to_end = False
+        self._settings = settings
         self._process = BotProcess(settings, log_file=log_file)
         self._wanted = anyio.Event()
         self._wanted.set()
@@ -60,8 +61,9 @@ class Node:
         return self._process.url
 
     @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
+    def webhook_port(self) -> int:
+        """Where it takes updates."""
+        return int(self._settings["WEBHOOK_BIND"].rpartition(":")[2])
 
     async def keep(self) -> None:
         """Starts it and starts it again, for ever. A cancellation stops it in good order."""

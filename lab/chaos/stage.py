@@ -128,7 +128,7 @@ async def _front(stack: AsyncExitStack, nodes: Mapping[str, Node]) -> Link:
 
     def rotated() -> Sequence[Address]:
         up = _ready(nodes.values()) or list(nodes.values())
-        ready: list[Address] = [Tcp(node.port) for node in up]
+        ready: list[Address] = [Tcp(node.webhook_port) for node in up]
         first = next(turn) % max(len(ready), 1)
         return ready[first:] + ready[:first]
 
@@ -149,7 +149,7 @@ async def _leave_out(front: Link, node: Node, others: Mapping[str, Node]) -> Non
     while True:
         await anyio.sleep(LOOK_S)
         if not node.is_ready and _ready(others.values()):
-            front.reset(Tcp(node.port))
+            front.reset(Tcp(node.webhook_port))
 
 
 def _webhook(front: Link | None) -> dict[str, str]:
@@ -171,6 +171,7 @@ def _settings(
         "POSTGRES_DSN": f"postgresql://postgres@127.0.0.1:{postgres}/topicdesk",
         "REDIS_URL": f"redis://127.0.0.1:{redis}/0",
         "HTTP_BIND": f"127.0.0.1:{free_port()}",
+        "WEBHOOK_BIND": f"127.0.0.1:{free_port()}",
         "NODE_NAME": name,
         "DATA_DIR": str(folder),
         "LOG_LEVEL": "INFO",

@@ -59,6 +59,7 @@ class Helpdesk:
         self.app = app
         self.mode = mode
         self.logs: Sequence[Any] = ()
+        self.webhook = ""
         self.main = scene.main_group_id
         self.maria, self.ivan, self.emma = scene.maria_id, scene.ivan_id, scene.emma_id
 
@@ -81,7 +82,7 @@ class Helpdesk:
         world = World(seed=7)
         scene = demo_scene(world, TOKEN, helpers)
         rules = WebhookRules(time_scale=0.02)  # what failed comes again within milliseconds
-        bind = f"127.0.0.1:{free_port()}"
+        bind, webhook_bind = (f"127.0.0.1:{free_port()}" for _ in range(2))
         async with (
             LocalTelegram.serve(world=world, webhook_rules=rules) as telegram,
             LabClient(telegram.url) as lab,
@@ -98,11 +99,16 @@ class Helpdesk:
                 **more,
             }
             if mode == "webhook":
-                settings |= {"WEBHOOK_URL": f"http://{bind}", "WEBHOOK_SECRET": SECRET}
+                settings |= {
+                    "WEBHOOK_BIND": webhook_bind,
+                    "WEBHOOK_URL": f"http://{webhook_bind}",
+                    "WEBHOOK_SECRET": SECRET,
+                }
             with capture_logs() as logs:
                 async with started(load_settings(settings, None)) as app:
                     desk = cls(lab=lab, telegram=telegram, scene=scene, app=app, mode=mode)
                     desk.logs = logs
+                    desk.webhook = f"http://{webhook_bind}/webhook"
                     yield desk
 
     # --- what people do ---------------------------------------------------------------------

@@ -48,7 +48,7 @@ async def posted(
     headers = {"Content-Type": content_type}
     if secret is not None:
         headers[HEADER] = secret
-    url = f"{desk.app.url}/webhook/{path}"
+    url = f"{desk.webhook}/{path}"
     async with (
         aiohttp.ClientSession() as http,
         http.request(method, url, data=body, headers=headers) as answer,
@@ -216,7 +216,7 @@ async def send_spoiled(desk: Helpdesk, mutator: Mutator, count: int) -> Counter[
     answers: Counter[int] = Counter()
     failed: list[str] = []
     bodies = iter([mutator.body() for _ in range(count)])
-    url = f"{desk.app.url}/webhook/{SECRET}"
+    url = f"{desk.webhook}/{SECRET}"
     headers = {HEADER: SECRET, "Content-Type": "application/json"}
 
     async def sender(http: aiohttp.ClientSession) -> None:

@@ -17,7 +17,7 @@ from tests.fakes.door import Door, open_door
 from tests.fakes.relay import Relay, open_relay
 from tests.fakes.updates import from_client
 from web.server import serve
-from web.webhook import Receive, Scope, Send, Webhook, WebhookOptions
+from web.webhook import Receive, Scope, Send, Webhook, WebhookOptions, WebhookRoute
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ async def test_the_webhook_says_503_with_retry_after_in_an_outage_and_200_only_w
     headers = {"X-Telegram-Bot-Api-Secret-Token": SECRET, "Content-Type": "application/json"}
     options = WebhookOptions(secret=SECRET, retry_after_s=7)
     async with far_door(postgres_dsn) as (relay, door), anyio.create_task_group() as group:
-        webhook = Webhook(accepting(door.intake), fallback, options)
+        webhook = WebhookRoute(Webhook(accepting(door.intake), options), fallback)
 
         async def run(*, task_status: TaskStatus[str]) -> None:
             await serve(webhook, "127.0.0.1:0", closing, task_status=task_status)

@@ -194,6 +194,7 @@ def test_the_nodes_start_with_these_settings(services: dict[str, Any], tmp_path:
     settings = load_settings(environ, env)
     assert settings.webhook_endpoint is not None
     assert settings.http_bind == "0.0.0.0:8080"
+    assert settings.webhook_bind == "0.0.0.0:8090"
     assert settings.database is not None
     assert "@postgres:5432/topicdesk" in settings.database.get_secret_value()
     assert settings.redis is not None
@@ -254,9 +255,11 @@ def test_postgres_takes_the_connections_of_all_nodes(services: dict[str, Any]) -
 
 def test_the_proxy_passes_to_every_node_and_looks_whether_it_is_there() -> None:
     text = read("deploy/Caddyfile")
-    [upstreams] = re.findall(r"reverse_proxy (.+) \{", text)
-    assert upstreams.split() == [f"{name}:8080" for name in BOTS]
-    assert "health_uri /healthz" in text
+    webhook, pages = (found.split() for found in re.findall(r"import nodes (.+)", text))
+    assert webhook == [f"{name}:8090" for name in BOTS]
+    assert pages == [f"{name}:8080" for name in BOTS]
+    assert re.search(r"reverse_proxy \{args\[:\]\} \{", text)
+    assert re.search(r"health_port 8080\s+health_uri /healthz", text)
     assert "lb_try_duration" in text
     assert "handle /webhook/*" in text
     assert "{$DESK_HOST}" in text

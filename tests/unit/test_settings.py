@@ -126,6 +126,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
             "LOG_LEVEL": "chatty",
             "PACE_BOT_PER_S": "-1",
             "HTTP_BIND": "localhost",
+            "WEBHOOK_BIND": "8090",
             "STATUS_TOKEN": "short",
         }
     )
@@ -139,6 +140,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         "LOG_LEVEL": "must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
         "PACE_BOT_PER_S": "should be greater than or equal to 0",
         "HTTP_BIND": "must be an address and a port",
+        "WEBHOOK_BIND": "must be an address and a port",
         "STATUS_TOKEN": "must be 16 to 256 visible ASCII signs, without spaces",
         "WEBHOOK_SECRET": "is not set, but WEBHOOK_URL is: only it tells Telegram from others",
     }
