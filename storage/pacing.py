@@ -19,11 +19,12 @@ local function factor(key, now, recovery)
 end
 local function whole(number) return string.format('%.0f', number) end
 -- The longest window that any node has asked for of late: the calls that count are of all.
+-- And whether it must be kept (anew): before it runs out, or others would use shorter ones then.
 local function longest(key, now, span)
     local kept = redis.call('HMGET', key, 'span', 'span_until')
-    local other = 0
-    if tonumber(kept[2] or '0') > now then other = tonumber(kept[1]) end
-    return math.max(span, other), span > other
+    local left = tonumber(kept[2] or '0') - now
+    local other = left > 0 and tonumber(kept[1]) or 0
+    return math.max(span, other), span > other or span == other and left < span / 2
 end
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -50,9 +51,9 @@ for i = 1, #KEYS / 2 do
         tats[i] = tat + cost * each
         wait = math.max(wait, tat + math.min(cost + keep, burst) * each - burst * each - now)
     elseif kind == 'window' then
-        local is_longer
-        span, is_longer = longest(key, now, span)
-        if is_longer then
+        local to_keep
+        span, to_keep = longest(key, now, span)
+        if to_keep then
             redis.call('HSET', key, 'span', whole(span), 'span_until', whole(now + span))
             local ttl = math.max(redis.call('PTTL', key), math.ceil(span / 1000) + 1000)
             redis.call('PEXPIRE', key, ttl)

@@ -118,6 +118,18 @@ async def test_and_for_the_other_nodes_too(cluster: Cluster) -> None:
     assert await quick.rooms([MAIN]) == [0]
 
 
+async def test_a_longer_window_is_kept_as_long_as_somebody_asks_for_it(cluster: Cluster) -> None:
+    """Before it runs out, or a quick node would use a shorter one for an instant."""
+    buckets = cluster.buckets()
+    key = f"pace:{{{cluster.bot_id}}}:{MAIN}"
+    ends: list[int] = []
+    for wait_s in (0, 0, 0.6):
+        await anyio.sleep(wait_s)
+        await buckets.take([Ask(name=str(MAIN), kind="window", most=1000, span_s=1)])
+        ends.append(int(await cluster.redis.hget(key, "span_until") or 0))
+    assert ends[0] == ends[1] < ends[2]
+
+
 async def test_a_private_chat_gets_its_burst_and_then_a_call_each_second(cluster: Cluster) -> None:
     nodes = [cluster.node(PaceOptions(private_per_s=2, private_burst=3)) for _ in range(2)]
     assert await taken(nodes, IVAN, 3) == 3
