@@ -6,6 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 
 from actors.errors import Transient
+from supervisor.waits import set_within
+
+PATIENCE_S = 0.05
+"""So long a call under way is waited for: several times what a healthy one takes."""
 
 
 class _Waiting[Item]:
@@ -20,14 +24,25 @@ class _Waiting[Item]:
 class Grouped[Item]:
     """Gathers items while a call is under way and hands them over together with the next.
 
-    No timer: when nothing is under way, an item goes at once. An outage reaches everyone of the
-    group; after any other error each item is tried alone, so that only the one at fault has it.
-    Run :meth:`run` as often as there may be calls at once.
+    When nothing is under way, an item goes at once. A further call begins only when enough wait to
+    fill it, or the one under way takes longer than ``patience_s``: large groups cost less, and what
+    hangs holds up nobody else. An outage reaches everyone of the group; after any other error each
+    item is tried alone, so that only the one at fault has it. Run :meth:`run` as often as there may
+    be calls at once.
     """
 
-    def __init__(self, work: Callable[[Sequence[Item]], Awaitable[None]], group_max: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[None]],
+        group_max: int,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._work = work
         self._group_max = group_max
+        self._patience_s = patience_s
+        self._calls = 0
+        self._due = anyio.Event()
+        """Set when a call has ended, and when enough wait for another."""
         self._pending: deque[_Waiting[Item]] = deque()
         self._filled = anyio.Event()
         self._is_closed = False
@@ -43,6 +58,8 @@ class Grouped[Item]:
         waiting = _Waiting(item)
         self._pending.append(waiting)
         self._filled.set()
+        if len(self._pending) >= self._group_max:
+            self._due.set()
         await waiting.done.wait()
         if waiting.error is not None:
             raise waiting.error
@@ -51,9 +68,18 @@ class Grouped[Item]:
         """Works until cancelled; a group that was begun is told even then."""
         while True:
             await self._filled.wait()
+            if self._calls and len(self._pending) < self._group_max:
+                await set_within(self._due, self._patience_s)
             group = self._take()
-            if group:  # else another call has them
+            if not group:
+                continue  # another call has them
+            self._calls += 1
+            self._due = anyio.Event()
+            try:
                 await self._serve(group)
+            finally:
+                self._calls -= 1
+                self._due.set()
 
     def _take(self) -> list[_Waiting[Item]]:
         pending = self._pending

@@ -61,7 +61,7 @@ class IntakeOptions:
     """Updates that may wait for a commit; more are asked to come again (503)."""
 
     writers: int = 2
-    """Transactions at once: one writes while the other gathers."""
+    """Transactions at once: a further one when the first takes long, or enough waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

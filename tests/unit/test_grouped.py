@@ -114,6 +114,46 @@ async def test_nobody_is_told_of_a_success_that_was_cut_short() -> None:
     assert heard == ["not done"]
 
 
+async def test_a_further_call_waits_for_the_one_under_way_but_not_for_one_that_hangs() -> None:
+    work = Work()
+    work.gate = anyio.Event()
+    grouped = Grouped(work, group_max=10, patience_s=0.2)
+    async with anyio.create_task_group() as runners, anyio.create_task_group() as asking:
+        for _ in range(2):
+            runners.start_soon(grouped.run)
+        asking.start_soon(grouped, 0)
+        await work.entered.wait()
+        for item in range(1, 5):
+            asking.start_soon(grouped, item)
+        await anyio.wait_all_tasks_blocked()
+        assert work.groups == [[0]]
+        await anyio.sleep(0.3)
+        assert [sorted(each) for each in work.groups] == [[0], [1, 2, 3, 4]]
+        work.gate.set()
+        await anyio.wait_all_tasks_blocked()
+        runners.cancel_scope.cancel()
+    grouped.close()
+
+
+async def test_what_fills_a_group_does_not_wait() -> None:
+    work = Work()
+    work.gate = anyio.Event()
+    grouped = Grouped(work, group_max=3, patience_s=60)
+    async with anyio.create_task_group() as runners, anyio.create_task_group() as asking:
+        for _ in range(2):
+            runners.start_soon(grouped.run)
+        asking.start_soon(grouped, 0)
+        await work.entered.wait()
+        for item in range(1, 4):
+            asking.start_soon(grouped, item)
+        await anyio.wait_all_tasks_blocked()
+        assert [sorted(each) for each in work.groups] == [[0], [1, 2, 3]]
+        work.gate.set()
+        await anyio.wait_all_tasks_blocked()
+        runners.cancel_scope.cancel()
+    grouped.close()
+
+
 async def test_all_who_run_go_on_taking_whatever_came_before() -> None:
     work = Work()
     grouped = Grouped(work, group_max=1)
