@@ -8,8 +8,8 @@ import anyio
 from actors.errors import Transient
 from supervisor.waits import set_within
 
-PATIENCE_S = 0.05
-"""So long a call under way is waited for: several times what a healthy one takes."""
+PATIENCE_S = 0.02
+"""So long a call under way is waited for: longer than a healthy one takes."""
 
 
 class _Waiting[Item]:

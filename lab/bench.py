@@ -28,6 +28,9 @@ LOOK_S = 0.25
 STEADY_S = 10.0
 """How long messages come at a steady rate: at 200/s, p99 is made of the worst twenty."""
 
+BURSTS = 3
+"""In each run, of which the one between the others counts: a burst is over in a second or less."""
+
 BARE = ("lab.bare_relay",)
 
 MIB = 1 << 20
@@ -37,8 +40,9 @@ MIB = 1 << 20
 class RelayReport:
     """What one run of the relay benchmark saw, clients' topics being there. Times in milliseconds.
 
-    ``ratio`` is the messages per second by those of the bare relay. ``steady_…`` are waits while
-    messages come at a steady ``rate`` per second. ``processor_s`` and ``memory_mib`` are of the
+    A run is several bursts in turn, and the figures are of the one of middling speed. ``ratio`` is
+    the messages per second by those of the bare relay. ``steady_…`` are waits while messages come
+    at a steady ``rate`` per second. ``processor_s`` (of a burst) and ``memory_mib`` are of the
     bot's own process.
     """
 
@@ -99,11 +103,12 @@ async def _relay(
         people = await _open(stage.lab, clients)
         process = psutil.Process(stage.bot.pid)
         before = process.cpu_times()
-        report = await _burst(stage, people, messages, latency_ms)
+        report = await _bursts(stage, people, messages, latency_ms)
         after = process.cpu_times()
+        spent_s = after.user + after.system - before.user - before.system
         report = replace(
             report,
-            processor_s=round(after.user + after.system - before.user - before.system, 2),
+            processor_s=round(spent_s / BURSTS, 2),
             memory_mib=round(process.memory_info().rss / MIB, 1),
         )
         if rate:
@@ -118,7 +123,7 @@ async def _relay(
         return report
     async with running(BARE) as stage:
         people = await _open(stage.lab, clients)
-        least = await _burst(stage, people, messages, latency_ms)
+        least = await _bursts(stage, people, messages, latency_ms)
     ratio = report.per_second / least.per_second if least.per_second else 0.0
     return replace(report, bare_per_second=least.per_second, ratio=round(ratio, 3))
 
@@ -133,12 +138,26 @@ async def _open(lab: LabClient, clients: int) -> list[int]:
     return people
 
 
+async def _bursts(
+    stage: Stage, people: Sequence[int], messages: int, latency_ms: float
+) -> RelayReport:
+    """Several in turn: the one of middling speed, with what went wrong in any."""
+    if latency_ms:
+        await stage.lab.add_fault("slow", method="copymessage", seconds=latency_ms / 1000)
+    reports = [await _burst(stage, people, messages, latency_ms) for _ in range(BURSTS)]
+    middling = sorted(reports, key=lambda report: report.per_second)[BURSTS // 2]
+    return replace(
+        middling,
+        lost=sum(report.lost for report in reports),
+        doubled=sum(report.doubled for report in reports),
+        out_of_order=sum(report.out_of_order for report in reports),
+    )
+
+
 async def _burst(
     stage: Stage, people: Sequence[int], messages: int, latency_ms: float
 ) -> RelayReport:
     lab = stage.lab
-    if latency_ms:
-        await lab.add_fault("slow", method="copymessage", seconds=latency_ms / 1000)
     seen = await _last(lab)
     burst = [
         {"user": client, "chat": client, "text": f"{client}:{number}"}
