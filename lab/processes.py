@@ -4,7 +4,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import chain, cycle, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -149,14 +151,34 @@ class BotProcess:
         return self._log_file.read_text("utf-8", "replace")[-2000:]
 
 
+PORT_FIRST, PARTS, PART = 10_000, 64, 340
+"""Ports below those that systems give to outgoing connections, in parts."""
+
+
 def free_port(preferred: int = 0) -> int:
-    """``preferred`` if nobody listens there, else any free port of the loopback."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            try:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+    """``preferred`` if nobody listens there, else a free port of the loopback.
+
+    It is to be listened on a while later, by another process perhaps. So it is one that no outgoing
+    connection gets, from the part of this process; and the same comes again only after all others.
+    """
+    for port in chain((preferred,), islice(_ports(os.getpid()), PART)):
+        if port and is_free(port):
+            return port
     raise OSError("no free port on the loopback")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of the loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+@cache
+def _ports(process: int) -> Iterator[int]:
+    first = PORT_FIRST + process % PARTS * PART
+    return cycle(range(first, first + PART))

@@ -1,5 +1,6 @@
 """Real servers for the tests: one embedded Postgres and Valkey a session, a database a test."""
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -21,8 +22,17 @@ from storage.postgres import PostgresOptions, create_engine, normalise
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")  # nothing is a failure because the machine has much to do
 
+WAITERS = 2
+"""Workers more than processors: many tests wait for processes, time-outs and browsers."""
+
 TEMPLATE = "template_topicdesk"
 """Migrated once; each test's database is a copy of it, made in some 30 ms."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many workers ``-n logical`` starts."""
+    del config
+    return (os.cpu_count() or 1) + WAITERS
 
 
 @pytest.fixture

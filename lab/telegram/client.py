@@ -20,6 +20,8 @@ POLL_S = 0.03
 
 REQUEST_TIMEOUT_S = 30.0
 
+MESSAGES_PER_PAGE = 2_000
+
 
 class LabError(Exception):
     """The lab refused; the text is its own."""
@@ -150,11 +152,16 @@ class LabClient:
     async def messages(
         self, chat: int, *, thread: int | None = None, after: int = 0, bot: int | None = None
     ) -> list[Object]:
-        """Messages with ids above ``after``; ``thread=0`` means the General topic only."""
-        found: list[Object] = await self._get(
-            "messages", chat=chat, thread=thread, after=after, bot=bot
-        )
-        return found
+        """All messages with ids above ``after``; ``thread=0`` means the General topic only."""
+        found: list[Object] = []
+        while True:
+            page: list[Object] = await self._get(
+                "messages", chat=chat, thread=thread, after=after, bot=bot, limit=MESSAGES_PER_PAGE
+            )
+            found += page
+            if len(page) < MESSAGES_PER_PAGE:
+                return found
+            after = page[-1]["message_id"]
 
     async def calls(self, after: int = 0) -> list[Object]:
         found: list[Object] = await self._get("calls", after=after)

@@ -1,10 +1,10 @@
 """Valkey servers of a test's own on free ports of this machine: with a sentinel, as a cluster."""
 
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
@@ -16,6 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 
+from lab.processes import free_port, is_free
 from storage.embedded.folders import wheel_folder
 
 PASSWORD = "s3cret"
@@ -120,17 +121,10 @@ async def until(holds: Callable[[], object], seconds: float = UP_S) -> None:
             await anyio.sleep(0.03)
 
 
-def free_ports(count: int, highest: int = 65_535) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody has now, and whose cluster buses nobody has either."""
-    found: list[int] = []
-    with ExitStack() as held:
-        while len(found) < count:
-            one = held.enter_context(socket.socket())
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            if port <= highest:
-                found.append(port)
-    return found
+    ports = iter(free_port, None)
+    return list(islice((port for port in ports if is_free(port + BUS_OFFSET)), count))
 
 
 async def with_sentinel(servers: Farm) -> tuple[int, int, int]:
@@ -156,7 +150,7 @@ async def with_sentinel(servers: Farm) -> tuple[int, int, int]:
 
 async def as_cluster(servers: Farm, replicas: int = 0) -> list[int]:
     """Three servers that share the slots, and then replicas of the first; their ports."""
-    ports = free_ports(3 + replicas, highest=65_535 - BUS_OFFSET)
+    ports = free_ports(3 + replicas)
     for port in ports:
         await servers.start(port, *SECURED, *QUICK, *CLUSTERED)
     edges = [SLOTS * number // 3 for number in range(4)]

@@ -195,7 +195,7 @@ async def test_an_owner_of_after_the_backup_is_fenced_as_well(
         held = await hold(engine, desk, owner)
         assert held.epoch > epochs[-1]
         epochs.append(held.epoch)
-        await anyio.sleep(1.1)  # epochs grow by the server's seconds
+        await anyio.sleep(2.1)  # epochs grow by the server's seconds, and this one by a claim
         assert (await command("restore", "--replace", str(file))).exit_code == 0
         assert await scalar(engine, "SELECT epoch FROM tickets") > held.epoch
 
