@@ -25,7 +25,7 @@ demo: prepared ## Try everything on this machine: local Telegram, database, bot
 run: prepared ## Serve the bot that .env describes
 	@exec $(BIN)/topicdesk run $(ARGS)
 
-test: prepared ## Run all tests, a file on each processor
+test: prepared ## Run all tests, several files at once
 	@exec $(BIN)/python -m pytest -n logical --dist loadfile $(ARGS)
 
 coverage: prepared ## Run all tests and show which branches they leave out; at least 90 %

@@ -21,8 +21,11 @@ PAUSE_S = 2.0
 class Tolerant:
     """Runs Redis commands; answers with a default while Redis does not. Shared by all its users."""
 
-    def __init__(self, clock: Callable[[], float] = anyio.current_time) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = anyio.current_time, timeout_s: float = TIMEOUT_S
+    ) -> None:
         self._clock = clock
+        self._timeout_s = timeout_s
         self._away_until = 0.0
         self.away = False
         """Whether the last answer failed to come."""
@@ -36,7 +39,7 @@ class Tolerant:
             return default
         self._away_until = now + PAUSE_S
         try:
-            with anyio.fail_after(TIMEOUT_S):
+            with anyio.fail_after(self._timeout_s):
                 answer = await command()
         except AWAY as error:
             if not self.away:

@@ -30,9 +30,10 @@ TEMPLATE = "template_topicdesk"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """How many workers ``-n logical`` starts."""
+    """How many workers ``-n logical`` starts; measured code is slow enough as it is."""
     del config
-    return (os.cpu_count() or 1) + WAITERS
+    processors = os.cpu_count() or 1
+    return processors if "COVERAGE_RUN" in os.environ else processors + WAITERS
 
 
 @pytest.fixture

@@ -24,6 +24,10 @@ LESSON = Lesson(cut=0.5, least=0.25, recovery_s=1800)
 IVAN, MAIN, OTHER = ChatId(501), ChatId(-1001), ChatId(-1002)
 
 
+PATIENT_S = 20.0
+"""A machine that has much to do is no Redis that is away: only that lets nodes keep shares."""
+
+
 @dataclass
 class Cluster:
     """Nodes of one bot; each test has a bot of its own."""
@@ -32,7 +36,9 @@ class Cluster:
     bot_id: int
 
     def buckets(self) -> RedisBuckets:
-        return RedisBuckets(self.redis, Tolerant(), bot_id=self.bot_id, lesson=LESSON)
+        return RedisBuckets(
+            self.redis, Tolerant(timeout_s=PATIENT_S), bot_id=self.bot_id, lesson=LESSON
+        )
 
     def node(self, options: PaceOptions, nodes: int = 1) -> SharedPace:
         own = Pace(options, anyio.current_time, share=lambda: 1 / nodes)
@@ -41,7 +47,8 @@ class Cluster:
 
 @pytest.fixture
 async def cluster(valkey_url: str) -> AsyncIterator[Cluster]:
-    redis = single_redis(RedisOptions(url=valkey_url))
+    options = RedisOptions(url=valkey_url, pool_timeout_s=PATIENT_S, command_timeout_s=PATIENT_S)
+    redis = single_redis(options)
     await redis.ping()
     yield Cluster(redis, secrets.randbelow(1 << 40))
     await redis.aclose()

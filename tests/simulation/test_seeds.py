@@ -45,6 +45,7 @@ def test_two_hundred_seeds_of_two_hours_keep_every_promise() -> None:
     assert told["runs"] > 200 * 5  # of three nodes or more, many of which end and begin anew
 
 
+@pytest.mark.timeout(400)  # two of them beside each other, and slowly where coverage is measured
 @pytest.mark.parametrize("seed", [3, 17])
 def test_a_seed_is_the_same_in_every_process(seed: int) -> None:
     here = simulate(seed, 0.1).hash
