@@ -14,6 +14,9 @@ from storage.postgres import transaction, unit
 SHARE_MAX: Final = 0.02
 """Of one connection's time that counting may take: with many tickets it is done less often."""
 
+REST_MAX_S: Final = 10.0
+"""Between two counts at most: on a busy machine one may take long for no fault of the tables."""
+
 COUNT_TIMEOUT_S: Final = 4.0
 """Counts that take longer are given up; the page then shows the former ones with their age."""
 
@@ -107,7 +110,7 @@ class StoreCounts:
     @property
     def rest_s(self) -> float:
         """How long to wait after a look before the next."""
-        return self.takes_s / SHARE_MAX
+        return _rest_s(self.takes_s)
 
     async def look(self) -> StoreSight:
         """The counts of now."""
@@ -152,12 +155,16 @@ class StoreCounts:
     async def _count_closed(self, connection: AsyncConnection) -> tuple[int, int]:
         """Closed tickets only ever grow in number: with millions they are counted now and then."""
         began = self._clock()
-        if began - self._closed_at >= self._closed_takes_s / SHARE_MAX:
+        if began - self._closed_at >= _rest_s(self._closed_takes_s):
             [row] = await _rows(connection, _CLOSED)
             self._closed = row.tickets, row.quarantined
             self._closed_at = began
             self._closed_takes_s = self._clock() - began
         return self._closed
+
+
+def _rest_s(takes_s: float) -> float:
+    return min(REST_MAX_S, takes_s / SHARE_MAX)
 
 
 def _node(row: Any) -> NodeSight:

@@ -15,7 +15,7 @@ from actors.nodes import Role
 from bootstrap.historian import CrashReporter, Historian
 from bootstrap.history import NAMES, Columns, columns
 from bootstrap.picture import NodePicture
-from storage.stats import StoreCounts
+from storage.stats import REST_MAX_S, StoreCounts
 from storage.stats_history import CrashSeen, Minute, StatsHistory
 from storage.stats_tickets import TicketSights
 from tests.fakes.desk import rows
@@ -259,20 +259,23 @@ async def _asked(scene: Any) -> bool:
 async def test_counts_that_take_long_are_made_less_often_and_closed_ones_still_less(
     engine: AsyncEngine,
 ) -> None:
-    now = 0.0
+    now, step_s = 0.0, 0.125
 
     def clock() -> float:
         nonlocal now
-        now += 0.5  # each look at the clock finds it half a second later
+        now += step_s  # each look at the clock finds it so much later
         return now
 
     counts = StoreCounts(engine, clock)
     await open_ticket(engine)
     first = await counts.look()
     assert (first.tickets["NEW"], first.tickets["CLOSED"], first.mail) == (1, 0, 1)
-    assert counts.rest_s == 25.0
+    assert counts.rest_s == 6.25
     await execute(engine, "UPDATE tickets SET status = 'CLOSED'")
     second = await counts.look()
     assert (second.tickets["NEW"], second.tickets["CLOSED"]) == (0, 0)
     now += 100.0
     assert (await counts.look()).tickets["CLOSED"] == 1
+    step_s = 2.0  # a machine that crawls makes no page old for minutes
+    await counts.look()
+    assert counts.rest_s == REST_MAX_S
