@@ -26,11 +26,11 @@ run: prepared ## Serve the bot that .env describes
 	@exec $(BIN)/topicdesk run $(ARGS)
 
 test: prepared ## Run all tests, several files at once
-	@exec $(BIN)/python -m pytest -n logical --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: prepared ## Run all tests and show which branches they leave out; at least 90 %
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n logical --dist loadfile $(ARGS)
+	$(BIN)/coverage run -m pytest -n logical --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -36,6 +36,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return processors if "COVERAGE_RUN" in os.environ else processors + WAITERS
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes longest begins first, however many others there are beside it."""
+    items.sort(key=lambda item: item.path.name != "test_seeds.py")
+
+
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     """Adapters are asyncio-only; tests of the core choose their own loops."""

@@ -15,9 +15,12 @@ from lab.simulation.pool import running
 from lab.simulation.run import simulate
 from lab.simulation.worker import Report, Task, run
 
+BEHIND = ("nice", "-n", "19")
+"""Time is virtual here: tests with real deadlines, in other workers, have the processors first."""
+
 
 def topicdesk(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bootstrap", "simulate", *arguments]
+    command = [*BEHIND, sys.executable, "-m", "bootstrap", "simulate", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -35,7 +38,7 @@ def hash_elsewhere(seed: int, hash_seed: str) -> str:
     return report.hash
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_two_hundred_seeds_of_two_hours_keep_every_promise() -> None:
     done = topicdesk("--seeds", "200", "--hours", "2", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
