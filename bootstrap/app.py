@@ -1,5 +1,8 @@
 """The program: in which order its parts start and stop."""
 
+from bot import deferred  # noqa: F401 - before aiogram, which is quick then
+
+# isort: split
 import gc
 import json
 import os

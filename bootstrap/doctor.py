@@ -1,5 +1,8 @@
 """``topicdesk doctor``: looks at everything the helpdesk depends on, and says what to do."""
 
+from bot import deferred  # noqa: F401 - before aiogram, which is quick then
+
+# isort: split
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path

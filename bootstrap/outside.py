@@ -1,5 +1,8 @@
 """What the program depends on, reached or started: Postgres, Redis, Telegram."""
 
+from bot import deferred  # noqa: F401 - before aiogram, which is quick then
+
+# isort: split
 from contextlib import AsyncExitStack
 
 import anyio

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+import bot  # noqa: F401 - before aiogram, which is quick then
 from storage import migrate
 from storage.embedded import embedded_postgres, embedded_valkey
 from storage.postgres import PostgresOptions, create_engine, normalise
