@@ -304,7 +304,7 @@ async def build(
             tolerant=tolerant,
             own_run=lambda: run().owner,
             look=runtime.look,
-            changed=status.answers.forget,
+            changed=status.changed,
         )
     )
     caches = {"technicians": roster.asked} | ({} if cards is None else {"cards": cards.asked})

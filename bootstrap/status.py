@@ -1,5 +1,6 @@
 """What the status page sees: this node's picture, the other nodes', and what the database knows."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -78,23 +79,27 @@ class LiveStatus:
         self._shared = sources.shared
         self._chats = sources.chats
         self._clock = clock
-        self.answers = Answers(clock)
-        """To what viewers ask of the database; to be forgotten after a change."""
+        self._answers = Answers(clock)
         self._counts = StoreCounts(sources.engine, clock)
         self._tickets = TicketSights(sources.engine)
         self._inspection = Inspection(sources.engine)
         self._columns = Columns(StatsHistory(sources.engine))
         self._stored: StoreSight | None = None
         self._stored_at = 0.0
-        self._counted_at = -1e9
+        self._counted_at = -math.inf
         self._postgres = Health(ok=True, latency_s=None, detail="")
         self._redis = self._postgres
-        self._probed_at = -1e9
+        self._probed_at = -math.inf
         self._probing = anyio.Lock()
 
     def stopping(self) -> None:
         """From now on the node says that it is not ready."""
         self._portrait.stopping = True
+
+    def changed(self) -> None:
+        """An operator has done something: whoever asks from now on sees it."""
+        self._answers.forget()
+        self._counted_at = -math.inf
 
     # --- for the other nodes ----------------------------------------------------------------
 
@@ -161,7 +166,7 @@ class LiveStatus:
         return tree(await self._known())
 
     async def history(self, span: str) -> History:
-        return await self._asked(self.answers.get(span, partial(self._columns.of, span)))
+        return await self._asked(self._answers.get(span, partial(self._columns.of, span)))
 
     async def stored(self) -> StoreSight | None:
         """What the database says now; ``None`` when it does not answer."""
@@ -179,7 +184,7 @@ class LiveStatus:
             answer = await ask()
             return datetime.now(UTC), answer
 
-        return await self._asked(self.answers.get(question, dated))
+        return await self._asked(self._answers.get(question, dated))
 
     async def _asked[Answer](self, asked: Awaitable[Answer]) -> Answer:
         try:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Expect, Page
 from redis.asyncio import Redis
 
 from tests.acceptance.desk import Helpdesk
@@ -16,6 +16,9 @@ TOKEN = "a-token-of-the-test-0123"
 REDIS_DB = 9
 SLOW_MS = 15_000
 """The program's own work comes in seconds when the machine is busy with other tests."""
+
+expect = Expect()
+expect.set_options(timeout=SLOW_MS)
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ async def _does(page: Page, name: str, said: str, why: str | None = None) -> Non
     if why is not None:
         await page.get_by_label("Why").fill(why)
     await page.locator("#ask-yes").click()
-    await expect(page.locator("#notices")).to_contain_text(said, timeout=SLOW_MS)
+    await expect(page.locator("#notices")).to_contain_text(said)
 
 
 async def test_every_page_tells_the_truth_and_each_press_is_done(
@@ -63,12 +66,12 @@ async def test_every_page_tells_the_truth_and_each_press_is_done(
         await page.locator(filled).first.wait_for()
         assert await complaints_of_axe(page) == [], name
     await page.goto(f"{url}/dead")
-    await expect(page.get_by_text("No dead letters.")).to_be_visible(timeout=SLOW_MS)
+    await expect(page.get_by_text("No dead letters.")).to_be_visible()
 
     await page.goto(f"{url}/tickets")
     await page.get_by_role("link", name=f"#{case.number}", exact=True).click()
     first = page.locator(".step").filter(has_text="Client wrote")
-    await expect(first.locator("[data-done=yes]")).to_have_count(5, timeout=SLOW_MS)
+    await expect(first.locator("[data-done=yes]")).to_have_count(5)
     await _does(page, "poke", "was told")
     await _does(page, "quarantine", "is stopped", "<i>a try</i>")
     await expect(page.locator("#headline")).to_have_text("In quarantine: <i>a try</i>")

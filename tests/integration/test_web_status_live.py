@@ -205,6 +205,20 @@ async def test_each_action_is_done_and_stands_in_the_audit_with_who_did_it(
     assert not desk.app.drain_asked.is_set()  # it was another node's
 
 
+async def test_what_was_done_is_counted_at_once_however_long_counts_rest(
+    http: aiohttp.ClientSession, desk: Helpdesk
+) -> None:
+    case = await desk.opens(desk.ivan)
+    for action, quarantined in (("quarantine", 1), ("release", 0)):
+        before = await desk.app.status.stored()
+        done, _ = await post(http, desk, f"/api/tickets/{case.number}/{action}", {"why": "x"})
+        assert done == 200
+        after = await desk.app.status.stored()  # no second has passed since the last
+        assert before is not None
+        assert after is not None
+        assert (before.quarantined, after.quarantined) == (1 - quarantined, quarantined)
+
+
 async def test_what_cannot_be_done_is_refused_and_leaves_no_trace(
     http: aiohttp.ClientSession, desk: Helpdesk
 ) -> None:
