@@ -23,6 +23,8 @@ def import_aiogram() -> None:
         return
     with _kept() as names:
         types = importlib.import_module(TYPES)
+    if not names:
+        return  # another way of aiogram's to build its types
     build = BaseModel.model_rebuild.__func__  # type: ignore[attr-defined]
 
     def build_with_names(  # called by pydantic at the first use, and by whoever wants it earlier
@@ -49,8 +51,8 @@ def _kept() -> Iterator[dict[str, Any]]:
     """Whatever is to be rebuilt meanwhile is not; the names it would have been built with."""
     names: dict[str, Any] = {}
 
-    def keep(_: type[BaseModel], *, _types_namespace: Mapping[str, Any]) -> None:
-        names.update(_types_namespace)
+    def keep(_: type[BaseModel], **options: Any) -> None:
+        names.update(options.get("_types_namespace") or {})
 
     before = BaseModel.__dict__["model_rebuild"]
     BaseModel.model_rebuild = classmethod(keep)  # type: ignore[assignment, method-assign]
