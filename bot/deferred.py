@@ -51,7 +51,7 @@ def _kept() -> Iterator[dict[str, Any]]:
     """Whatever is to be rebuilt meanwhile is not; the names it would have been built with."""
     names: dict[str, Any] = {}
 
-    def keep(_: type[BaseModel], **options: Any) -> None:
+    def keep(_: type[BaseModel], /, **options: Any) -> None:
         names.update(options.get("_types_namespace") or {})
 
     before = BaseModel.__dict__["model_rebuild"]
