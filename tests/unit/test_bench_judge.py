@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lab.bench_failover import busiest
 from lab.bench_judge import joined_calls, judge, optimum_s, token
 
 
@@ -55,3 +56,8 @@ def test_the_optimum_is_when_the_last_window_opens(calls: int, seconds: float) -
 def test_the_least_of_joined_messages() -> None:
     assert joined_calls(["x" * 10] * 5, head=40, stamp=8, most=4096) == 1
     assert joined_calls(["x" * 2000] * 5, head=40, stamp=8, most=4096) == 3
+
+
+def test_the_node_that_has_most_tickets_is_the_one_to_kill() -> None:
+    owners = {1: ("node-1/a", 1), 2: ("node-2/b", 1), 3: ("node-2/b", 4)}
+    assert busiest(owners) == ("node-2", 2)
