@@ -1,6 +1,6 @@
 """The program: in which order its parts start and stop."""
 
-from bot import deferred  # noqa: F401 - before aiogram, which is quick then
+from bot import deferred  # before aiogram, which is quick then
 
 # isort: split
 import gc
@@ -128,6 +128,7 @@ async def started(
             stack.callback(built.metrics.close)
             if built.close_traces is not None:
                 stack.push_async_callback(built.close_traces)
+            deferred.build_used()
             running = await _start(settings, built, bot, group)
             gc.collect()
             gc.freeze()  # what lives as long as the program need not be looked at again

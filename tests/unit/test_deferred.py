@@ -58,3 +58,18 @@ def test_a_program_builds_only_what_it_uses(first: str) -> None:
 
 def test_aiogram_that_somebody_imported_before_is_left_as_it_is() -> None:
     assert said(BUILT.format(first="aiogram.types, bot")).split() == [b"Chat", b"True", b"True"]
+
+
+USED = """
+import bootstrap.app
+from aiogram import methods, types
+from bot.deferred import build_used
+
+build_used()
+for kind in (types.Update, methods.CopyMessage, methods.SendMessage, types.StarTransactions):
+    print(kind.__pydantic_complete__)
+"""
+
+
+def test_what_the_program_names_can_be_built_before_its_first_message() -> None:
+    assert said(USED).split() == [b"True", b"True", b"True", b"False"]
