@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from actors.effects import RenameTopic
 from actors.errors import Transient
-from actors.ids import TicketId, UserId
+from actors.ids import ChatId, TicketId, UserId
 from actors.ports import (
     Mailroom,
     Outbox,
@@ -241,7 +241,7 @@ class Delivery:
         if lane.unrecorded or chat_id is None:
             return Batch(rows=(lane.rows[0],))
         terms = self._shares.terms((lane.name, lane.bot_id), chat_id)
-        join = terms.is_flood or self._lanes.is_crowded(lane)
+        join = terms.is_flood or self._lanes.is_crowded(lane) or self._is_scarce(lane, chat_id)
         batch = choose(tuple(lane.rows), join=join, alone=lane.alone > 0)
         if batch.may_grow and self._lanes.look_again(lane, deep=not batch.is_title):
             self._read.set()
@@ -272,6 +272,17 @@ class Delivery:
         else:
             self._lanes.hold(lane, hold, batch.bot_id)
         return None
+
+    def _is_scarce(self, lane: Lane, chat_id: ChatId) -> bool:
+        """Whether the group's budget has no more than a call for each of its topics that wait.
+
+        A text that went alone then would cost the call that another one needs.
+        """
+        pace = self.crew.sender(lane.bot_id).pace
+        most, _ = pace.window
+        if chat_id > 0 or not most:
+            return False
+        return self._lanes.in_chat(chat_id) >= pace.left(chat_id)
 
     def _not_before(self, lane: Lane, batch: Batch) -> float:
         """Titles of a topic are spaced, an album waits for its rest."""

@@ -27,7 +27,7 @@ class Lane:
             "may_yield",
         ),
         *("more", "name", "priority", "queued", "rows", "since", "stale", "topics_lost", "turn"),
-        "unrecorded",
+        *("unrecorded", "works_in"),
     )
 
     def __init__(self, name: str) -> None:
@@ -35,6 +35,8 @@ class Lane:
         self.rows: deque[OutboxRow] = deque()
         self.bot_id: UserId | None = None
         """Whose budget it waits for: a helper's, or the main bot's."""
+        self.works_in: ChatId | None = None
+        """The chat in which it counts as one that has something to do."""
         self.busy = False
         self.queued = False
         """Waits for its turn or for a time."""

@@ -1,7 +1,7 @@
 """Which lane is next: budget by budget, by who waits and how long; who must wait is set aside."""
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
@@ -43,6 +43,7 @@ class Lanes:
         self._presses: deque[Lane] = deque()
         self._queues: dict[Purse, Queue] = {}
         self._sides: dict[UserId | None, _Side] = {None: _Side()}
+        self._in_chat: Counter[ChatId] = Counter()
         self._later: list[tuple[float, int, Lane | Purse]] = []
         self._turn = count(1)
         self._awoken = False
@@ -137,6 +138,7 @@ class Lanes:
         """Queues the lane, by the most urgent of its rows and by how long it waits."""
         if lane.chat_id is not None:
             lane.bot_id = self._writer(lane.rows)
+        self._enter(lane, lane.chat_id)
         self._queue(lane)
 
     def _queue(self, lane: Lane) -> None:
@@ -195,6 +197,10 @@ class Lanes:
             return lane.crowded_until > now
         queues = (self._queues.get((bot_id, chat_id)) for bot_id in self._sides)
         return any(queue is not None and queue.crowded_until > now for queue in queues)
+
+    def in_chat(self, chat_id: ChatId) -> int:
+        """How many lanes of the chat have something to do."""
+        return self._in_chat[chat_id]
 
     def pop(self, *, presses_only: bool = False) -> Lane | None:
         """The next lane with a row to send; it leaves the queue."""
@@ -304,4 +310,17 @@ class Lanes:
 
     def _drop_if_empty(self, lane: Lane) -> None:
         if not (lane.rows or lane.busy or lane.queued or lane.stale):
+            self._enter(lane, None)
             del self._lanes[lane.name]
+
+    def _enter(self, lane: Lane, chat_id: ChatId | None) -> None:
+        """The lane has something to do in this chat, and in no other any more."""
+        if lane.works_in == chat_id:
+            return
+        if chat_id is not None:
+            self._in_chat[chat_id] += 1
+        left, lane.works_in = lane.works_in, chat_id
+        if left is not None:
+            self._in_chat[left] -= 1
+            if not self._in_chat[left]:
+                del self._in_chat[left]

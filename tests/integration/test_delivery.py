@@ -405,7 +405,7 @@ async def test_a_rush_of_clients_takes_the_fewest_windows_that_it_can(
 ) -> None:
     """20 a window: twelve openings, cards and joined texts are 36 calls, so two windows.
 
-    What is left of the first window is used at once, by texts that go alone.
+    The first texts may go alone, while there seem to be calls enough.
     """
     limits = office.lab.telegram.bot_api.limits
     limits.set_rules(LimitRules(enabled=True, group_window_s=4))
@@ -431,7 +431,7 @@ async def test_a_rush_of_clients_takes_the_fewest_windows_that_it_can(
 async def test_texts_that_waited_are_one_message_to_which_each_of_them_is_linked(
     office: Office,
 ) -> None:
-    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=2, group_window_s=1)
+    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=3, group_window_s=1)
     async with office.delivering(pace) as delivery:
         ticket_id, _ = await office.decider.decide(opening(), *office.copies(30), client=IVAN)
         await office.settled()
@@ -452,7 +452,7 @@ async def test_texts_that_waited_are_one_message_to_which_each_of_them_is_linked
 async def test_a_crash_between_a_joined_call_and_its_record_repeats_nothing(
     office: Office,
 ) -> None:
-    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=2, group_window_s=1)
+    pace = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=3, group_window_s=1)
     async with office.delivering(pace):
         await office.decider.decide(opening(), *office.copies(10), client=IVAN)
         await office.settled()

@@ -1,5 +1,6 @@
 """When the budget is short: texts go together, albums stay whole, titles and floods wait."""
 
+import re
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from aiogram.methods import AnswerCallbackQuery, CopyMessages, EditForumTopic, S
 from actors.effects import AnswerPress, CloseTopic, Effect, OpenTopic, RenameTopic, Text
 from actors.messages import DeliveryFailed, FailureReason
 from actors.places import MAIN
-from bot.delivery import DeliveryOptions, PaceOptions
+from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from tests.fakes.bot_api import (
     ForgetfulMarks,
     copy,
@@ -61,6 +62,12 @@ def copied(post: Post, number: int) -> bool:
     return number in post.api.copied
 
 
+async def spent(post: Post, delivery: Delivery) -> None:
+    """A text took the only call of the minute."""
+    delivery.wake(post.outbox.lanes(post.outbox.add(*texts(1))))
+    await until(partial(copied, post, 1))
+
+
 # --- joining --------------------------------------------------------------------------------
 
 
@@ -74,8 +81,10 @@ async def test_texts_go_out_one_by_one_while_there_is_budget(post: Post) -> None
 async def test_texts_that_wait_for_the_budget_go_out_as_one_and_all_are_settled_with_it(
     post: Post,
 ) -> None:
-    numbers = post.outbox.add(*texts(50))
     async with post.running(TIGHT) as delivery:
+        await spent(post, delivery)
+        numbers = post.outbox.add(*texts(49, 2))
+        delivery.wake(post.outbox.lanes(numbers))
         await post.settled()
         assert delivery.stats().joined == 49
     [joined] = said(post)
@@ -84,25 +93,50 @@ async def test_texts_that_wait_for_the_budget_go_out_as_one_and_all_are_settled_
         joined.index(f"text {n}.") for n in range(2, 51)
     )
     assert {post.outbox.state(number) for number in numbers} == {"sent"}
-    assert len({post.outbox.records[number].message_id for number in numbers[1:]}) == 1
+    assert len({post.outbox.records[number].message_id for number in numbers}) == 1
 
 
 async def test_what_comes_while_a_lane_waits_is_joined_too(post: Post) -> None:
-    post.outbox.add(*texts(3))
     async with post.running(TIGHT) as delivery:
-        await anyio.sleep(30)
-        delivery.wake(post.outbox.lanes(post.outbox.add(*texts(3, 4))))
+        await spent(post, delivery)
+        for start in (2, 4):
+            delivery.wake(post.outbox.lanes(post.outbox.add(*texts(2, start))))
+            await anyio.sleep(20)
         await post.settled()
     assert post.api.copied == [1]
-    assert [all(f"text {n}." in words for n in range(2, 7)) for words in said(post)] == [True]
+    assert [all(f"text {n}." in words for n in range(2, 6)) for words in said(post)] == [True]
+
+
+async def test_the_last_call_of_a_budget_takes_along_all_that_is_there(post: Post) -> None:
+    post.outbox.add(*texts(50))
+    async with post.running(TIGHT):
+        await post.settled()
+        assert anyio.current_time() < 5
+    [joined] = said(post)
+    assert joined.count("text ") == 50
+
+
+async def test_topics_share_what_is_left_of_a_budget_a_call_for_each(post: Post) -> None:
+    """Twelve topics of four texts and twenty calls: eight go alone at most, no topic waits."""
+    tickets = range(1, 13)
+    for ticket in tickets:
+        post.topic(ticket, thread=ticket)
+        post.outbox.add(*texts(4, ticket * 10), ticket=ticket, client=ticket)
+    async with post.running(GROUP):
+        await post.settled()
+        assert anyio.current_time() < 5
+    assert len(post.api.calls) <= 20
+    numbers = [int(n) for words in said(post) for n in re.findall(r"text (\d+)", words)]
+    expected = [ticket * 10 + n for ticket in tickets for n in range(4)]
+    assert sorted(numbers + post.api.copied) == expected
 
 
 async def test_joining_keeps_to_the_order_of_what_cannot_be_joined(post: Post) -> None:
-    post.outbox.add(*texts(3), copy(10, MAIN), *texts(2, 4))
+    post.outbox.add(*texts(2), copy(10, MAIN), *texts(2, 3))
     async with post.running(TIGHT):
         await post.settled()
-    assert post.api.names == ["CopyMessage", "SendMessage", "CopyMessage", "SendMessage"]
-    assert post.api.copied == [1, 10]
+    assert post.api.names == ["SendMessage", "CopyMessage", "SendMessage"]
+    assert post.api.copied == [10]
 
 
 async def test_what_is_too_long_for_one_message_becomes_several(post: Post) -> None:
@@ -136,7 +170,7 @@ async def test_a_joined_call_that_may_have_arrived_is_repeated_once_without_the_
         await until(lambda: len(said(post)) == 1)
         delivery.wake(post.outbox.lanes(post.outbox.add(*texts(2, 5))))
         await post.settled()
-        assert delivery.stats().possible_doubles == 3
+        assert delivery.stats().possible_doubles == 4
     first, second, third = said(post)
     assert first == second
     assert "text 5." in third
