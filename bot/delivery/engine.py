@@ -249,13 +249,15 @@ class Delivery:
         if batch.needless:
             return batch
         now = self._clock()
-        not_before = max(terms.not_before, self._not_before(lane, batch))
+        not_before = max(terms.not_before, self._not_before(lane, batch, join=join))
         if not_before > now:
             self._lanes.set_aside(lane, not_before, may_yield=not terms.is_flood)
             return None
         keep = terms.keep
         if lane.priority >= Priority.DECORATION:
             keep = max(keep, self._shares.decoration().keep)
+        if batch.is_opening:
+            keep = max(keep, self._lanes.owed(chat_id))
         try:
             batch = await assigned(batch, self.crew, self._calls)
         except Transient:
@@ -265,6 +267,7 @@ class Delivery:
         hold = await pace.ask(chat_id, batch.cost, keep)
         if hold is None:
             self._shares.took((lane.name, batch.bot_id), chat_id, batch.cost)
+            self._lanes.owe(lane, self._owes(batch) or max(0, lane.owes - 1))
             return batch
         if keep and not hold.of_bot:
             until = self._clock() + hold.seconds
@@ -272,6 +275,16 @@ class Delivery:
         else:
             self._lanes.hold(lane, hold, batch.bot_id)
         return None
+
+    def _owes(self, batch: Batch) -> int:
+        """Calls of the same budget that belong to an opening: no other topic begins at their cost.
+
+        Else a rush would spend a minute on topics, the next on cards, and show the first message in
+        the third; so the first clients are served whole, as many of them as the budget allows.
+        """
+        if not batch.is_opening:
+            return 0
+        return 1 if self.crew.helpers else 2  # the card, and the first message
 
     def _is_scarce(self, lane: Lane, chat_id: ChatId) -> bool:
         """Whether the group's budget has no more than a call for each of its topics that wait.
@@ -284,12 +297,19 @@ class Delivery:
             return False
         return self._lanes.in_chat(chat_id) >= pace.left(chat_id)
 
-    def _not_before(self, lane: Lane, batch: Batch) -> float:
-        """Titles of a topic are spaced, an album waits for its rest."""
+    def _not_before(self, lane: Lane, batch: Batch, *, join: bool) -> float:
+        """Titles of a topic are spaced, an album waits for its rest.
+
+        So does, in a jam, what somebody begins with: each further text would cost a call.
+        """
+        options = self._options
         if batch.is_title and lane.name in self._titled:
-            return self._titled[lane.name] + self._options.title_gap_s
+            return self._titled[lane.name] + options.title_gap_s
         if batch.is_album and batch.may_grow:
-            return lane.grown_at + self._options.album_wait_s
+            return lane.grown_at + options.album_wait_s
+        if join and lane.owes and batch.may_grow and not batch.is_title:
+            assert lane.since is not None, lane.name
+            return min(lane.grown_at + options.first_wait_s, lane.since + options.first_wait_max_s)
         return 0.0
 
     async def _wait_for_work(self) -> None:

@@ -26,8 +26,8 @@ class Lane:
             "looked_for",
             "may_yield",
         ),
-        *("more", "name", "priority", "queued", "rows", "since", "stale", "topics_lost", "turn"),
-        *("unrecorded", "works_in"),
+        *("more", "name", "owes", "priority", "queued", "rows", "since", "stale", "topics_lost"),
+        *("turn", "unrecorded", "works_in"),
     )
 
     def __init__(self, name: str) -> None:
@@ -37,6 +37,8 @@ class Lane:
         """Whose budget it waits for: a helper's, or the main bot's."""
         self.works_in: ChatId | None = None
         """The chat in which it counts as one that has something to do."""
+        self.owes = 0
+        """Calls that follow the opening of its topic: its card, its first message."""
         self.busy = False
         self.queued = False
         """Waits for its turn or for a time."""

@@ -44,6 +44,7 @@ class Lanes:
         self._queues: dict[Purse, Queue] = {}
         self._sides: dict[UserId | None, _Side] = {None: _Side()}
         self._in_chat: Counter[ChatId] = Counter()
+        self._owed: Counter[ChatId] = Counter()
         self._later: list[tuple[float, int, Lane | Purse]] = []
         self._turn = count(1)
         self._awoken = False
@@ -202,6 +203,16 @@ class Lanes:
         """How many lanes of the chat have something to do."""
         return self._in_chat[chat_id]
 
+    def owed(self, chat_id: ChatId) -> int:
+        """Calls that new topics of the chat still need until their first message is seen."""
+        return self._owed[chat_id]
+
+    def owe(self, lane: Lane, calls: int) -> None:
+        """So many calls of the lane are yet to come before its new topic is of use to anybody."""
+        if lane.works_in is not None and lane.owes != calls:
+            self._owed[lane.works_in] += calls - lane.owes
+            lane.owes = calls
+
     def pop(self, *, presses_only: bool = False) -> Lane | None:
         """The next lane with a row to send; it leaves the queue."""
         now = self._clock()
@@ -261,6 +272,7 @@ class Lanes:
         lane.since = None
         self._ended.add(lane.name)
         if wait_until is not None:
+            self.owe(lane, 0)
             if not lane.unrecorded:
                 lane.rows.clear()
             self.set_aside(lane, wait_until)
@@ -317,10 +329,11 @@ class Lanes:
         """The lane has something to do in this chat, and in no other any more."""
         if lane.works_in == chat_id:
             return
+        self.owe(lane, 0)
         if chat_id is not None:
             self._in_chat[chat_id] += 1
         left, lane.works_in = lane.works_in, chat_id
         if left is not None:
             self._in_chat[left] -= 1
             if not self._in_chat[left]:
-                del self._in_chat[left]
+                del self._in_chat[left], self._owed[left]

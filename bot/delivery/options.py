@@ -30,6 +30,12 @@ class DeliveryOptions:
     album_wait_s: float = 0.8
     """For the rest of an album: its parts come one by one, and none says that it is the last."""
 
+    first_wait_s: float = 1.0
+    """For the rest of what a new client has to say, when the group's budget is short."""
+
+    first_wait_max_s: float = 3.0
+    """Even if they go on writing."""
+
     shares: ShareOptions = field(default_factory=ShareOptions)
 
     rows_max: int = 1024

@@ -53,7 +53,12 @@ IVAN = 5000000011
 DEADLINE_S = 20.0
 
 FAST = DeliveryOptions(
-    poll_interval_s=0.1, retry_base_s=0.05, retry_max_s=0.2, closed_base_s=0.05, closed_max_s=0.2
+    poll_interval_s=0.1,
+    retry_base_s=0.05,
+    retry_max_s=0.2,
+    closed_base_s=0.05,
+    closed_max_s=0.2,
+    first_wait_s=0.1,
 )
 """Tests must not wait for real back-offs."""
 
