@@ -38,14 +38,14 @@ async def open_tickets(
     topics: dict[int, tuple[int, int]] = {}
     for client in clients:
         await lab.send(client, client, f"hello from {client}")
-        said = await lab.wait_message(scene.main_group_id, f"hello from {client}", timeout=30)
+        said = await lab.wait_message(scene.main_group_id, f"hello from {client}", timeout=60)
         topics[client] = (said["thread_id"], 0)
     for client in clients[:2]:
         thread = topics[client][0]
         messages = await lab.messages(scene.main_group_id, thread=thread)
         card = next(message for message in messages if message["buttons"])
         await lab.press(scene.maria_id, scene.main_group_id, card["message_id"], text="alice")
-        copied = await lab.wait_message(scene.alice_group_id, f"hello from {client}", timeout=30)
+        copied = await lab.wait_message(scene.alice_group_id, f"hello from {client}", timeout=60)
         topics[client] = (thread, copied["thread_id"])
     return topics
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import anyio
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.acceptance.victim_main"])

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.fakes.local_telegram import Lab, open_lab
 from tests.fakes.status import Site, open_site
@@ -33,7 +33,10 @@ MISSING = (
     "(Debian, Ubuntu) or `brew install chromium` (macOS), or name one in CHROMIUM=/path/to/it. "
     "To leave these tests out on purpose: pytest -m 'not browser'."
 )
-TIMEOUT_MS = 5_000
+TIMEOUT_MS = 15_000
+"""Things come in seconds when the machine is busy with other tests."""
+
+expect.set_options(timeout=TIMEOUT_MS)
 
 type OpenPage = Callable[..., Awaitable[Page]]
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 from playwright.async_api import Locator, Page
 
-DEADLINE_S = 5.0
+DEADLINE_S = 15.0
 POLL_S = 0.02
 
 

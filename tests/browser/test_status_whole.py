@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Expect, Page
+from playwright.async_api import Page, expect
 from redis.asyncio import Redis
 
 from tests.acceptance.desk import Helpdesk
@@ -14,11 +14,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 TOKEN = "a-token-of-the-test-0123"
 REDIS_DB = 9
-SLOW_MS = 15_000
-"""The program's own work comes in seconds when the machine is busy with other tests."""
-
-expect = Expect()
-expect.set_options(timeout=SLOW_MS)
 
 
 @pytest.fixture
@@ -32,7 +27,6 @@ async def desk(postgres_dsn: str, valkey_url: str) -> AsyncIterator[Helpdesk]:
 
 async def _sign_in(open_status: OpenPage, url: str) -> Page:
     page = await open_status("/login", url=url, wait=False)
-    page.set_default_timeout(SLOW_MS)
     await page.get_by_label("Access token").fill(TOKEN)
     await page.keyboard.press("Enter")
     await page.locator("#connection[data-state=live]").wait_for()

@@ -109,7 +109,7 @@ def node() -> NodeIdentity:
 
 async def until(holds: Callable[[], object]) -> None:
     """Looks until ``holds`` answers with something true; it may be a coroutine function."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while True:
             answer = holds()
             if await answer if hasattr(answer, "__await__") else answer:

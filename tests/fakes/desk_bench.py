@@ -34,7 +34,7 @@ from storage.topic_book import PostgresTopicBook
 from tests.fakes.desk import from_client, rows, scalar
 from tests.fakes.local_telegram import TOKEN, Lab, open_lab
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 QUICK = DeskOptions(poll_s=0.02, retry_first_s=0.01, retry_max_s=0.05)
 

@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import anyio
 
 from tests.fakes import status_samples as samples
 from web.app import WebOptions, create_app
-from web.server import serve
+from web.server import ServerOptions, serve
 from web.shapes import (
     DeadFilter,
     DeadLetters,
@@ -152,18 +151,19 @@ async def open_site(
     options: WebOptions | None = None,
     bind: str = "127.0.0.1:0",
     sight: FakeSight | None = None,
+    server: ServerOptions | None = None,
 ) -> AsyncIterator[Site]:
     sight, hands = sight or FakeSight(), FakeHands()
     closing, closed = anyio.Event(), anyio.Event()
     app = create_app(sight, hands, options or WebOptions(snapshot_interval_s=0.05))
 
     async def run(*, task_status: anyio.abc.TaskStatus[str]) -> None:
-        await partial(serve, app, bind, closing)(task_status=task_status)
+        await serve(app, bind, closing, options=server, task_status=task_status)
         closed.set()
 
     async with anyio.create_task_group() as group:
         url = await group.start(run)
         yield Site(url, sight, hands, closing, closed)
         closing.set()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await closed.wait()

@@ -66,7 +66,7 @@ async def test_a_start_on_a_schema_that_is_there_waits_for_no_migration(
     try:
         async with engine.begin() as connection:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({migrate.LOCK_KEY})")
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 await outside._at_head(engine)
     finally:
         await engine.dispose()

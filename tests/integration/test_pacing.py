@@ -93,11 +93,11 @@ async def test_asking_at_once_from_many_sides_takes_no_more_either(cluster: Clus
 
 
 async def test_a_window_opens_again_when_its_calls_have_passed(cluster: Cluster) -> None:
-    node = cluster.node(PaceOptions(bot_per_s=0, group_per_min=5, group_window_s=0.3))
+    node = cluster.node(PaceOptions(bot_per_s=0, group_per_min=5, group_window_s=3))
     assert await taken([node], MAIN, 8) == 5
     hold = await node.ask(MAIN)
     assert hold is not None
-    assert 0 < hold.seconds <= 0.3
+    assert 0 < hold.seconds <= 3
     await anyio.sleep(hold.seconds)
     while (hold := await node.ask(MAIN)) is not None:  # two clocks: Redis's may be a bit behind
         assert hold.seconds < 0.05
@@ -130,19 +130,19 @@ async def test_a_longer_window_is_kept_as_long_as_somebody_asks_for_it(cluster: 
     buckets = cluster.buckets()
     key = f"pace:{{{cluster.bot_id}}}:{MAIN}"
     ends: list[int] = []
-    for wait_s in (0, 0, 0.6):
+    for wait_s in (0, 0, 2.5):
         await anyio.sleep(wait_s)
-        await buckets.take([Ask(name=str(MAIN), kind="window", most=1000, span_s=1)])
+        await buckets.take([Ask(name=str(MAIN), kind="window", most=1000, span_s=4)])
         ends.append(int(await cluster.redis.hget(key, "span_until") or 0))
     assert ends[0] == ends[1] < ends[2]
 
 
 async def test_a_private_chat_gets_its_burst_and_then_a_call_each_second(cluster: Cluster) -> None:
-    nodes = [cluster.node(PaceOptions(private_per_s=2, private_burst=3)) for _ in range(2)]
+    nodes = [cluster.node(PaceOptions(private_per_s=0.5, private_burst=3)) for _ in range(2)]
     assert await taken(nodes, IVAN, 3) == 3
     hold = await nodes[0].ask(IVAN)
     assert hold is not None
-    assert 0 < hold.seconds <= 0.5
+    assert 0 < hold.seconds <= 2
     await anyio.sleep(hold.seconds)
     assert await nodes[1].ask(IVAN) is None
 
@@ -150,11 +150,11 @@ async def test_a_private_chat_gets_its_burst_and_then_a_call_each_second(cluster
 async def test_the_bots_budget_bounds_all_chats_and_says_that_it_is_the_bots(
     cluster: Cluster,
 ) -> None:
-    node = cluster.node(PaceOptions(bot_per_s=10))
+    node = cluster.node(PaceOptions(bot_per_s=1))
     holds = [await node.ask(ChatId(9000 + number)) for number in range(12)]
     refused = [hold for hold in holds if hold is not None]
     assert refused
-    assert all(hold.of_bot and hold.seconds <= 0.1 for hold in refused)
+    assert all(hold.of_bot and hold.seconds <= 1 for hold in refused)
 
 
 async def test_all_buckets_give_or_none_does(cluster: Cluster) -> None:

@@ -66,7 +66,7 @@ def write(lab: Lab, *texts: str) -> list[int]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in another program
             await anyio.sleep(0.005)
 

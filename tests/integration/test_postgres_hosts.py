@@ -17,7 +17,7 @@ from tests.integration.redis_farm import free_ports
 
 pytestmark = pytest.mark.anyio
 
-CONNECT_S = 2.0
+CONNECT_S = 6.0
 
 
 @pytest.fixture

@@ -29,6 +29,11 @@ pytestmark = pytest.mark.anyio
 ALICE = Technician(id=TechnicianId(1), name="alice", chat_id=ChatId(-1002), user_id=UserId(7))
 BOB = Technician(id=TechnicianId(2), name="bob", chat_id=ChatId(-1003))
 IVAN = Person(id=UserId(501), name="Иван")
+SOON_S = 10.0
+CROWD = 100
+POOL = 4
+ALL_IN_TURN_S = CROWD / POOL * RedisOptions(url="").command_timeout_s
+"""How long the crowd takes if each waits for a connection, and then for the server."""
 
 
 class Clock:
@@ -81,7 +86,7 @@ def server(
 @pytest.fixture
 async def redis(server: Wedged) -> AsyncIterator[Redis]:
     server.go_on()
-    client = single_redis(RedisOptions(url=server.url, pool_size=4))
+    client = single_redis(RedisOptions(url=server.url, pool_size=POOL))
     await client.flushdb()
     yield client
     server.go_on()
@@ -91,16 +96,21 @@ async def redis(server: Wedged) -> AsyncIterator[Redis]:
 async def test_a_wedged_server_costs_one_time_out_and_then_nothing(
     redis: Redis, server: Wedged
 ) -> None:
-    tolerant = Tolerant()
+    tolerant = Tolerant(Clock())
     assert await tolerant(redis.ping, default=False)
+    asked = 0
+
+    async def ping() -> bool:
+        nonlocal asked
+        asked += 1
+        return bool(await redis.ping())
+
     server.stop()
-    started = anyio.current_time()
-    assert await tolerant(redis.ping, default=False) is False
-    assert anyio.current_time() - started < 0.5
-    started = anyio.current_time()
+    with anyio.fail_after(SOON_S):
+        assert await tolerant(ping, default=False) is False
     for _ in range(1000):
-        assert await tolerant(redis.ping, default=False) is False
-    assert anyio.current_time() - started < 0.1
+        assert await tolerant(ping, default=False) is False
+    assert asked == 1
 
 
 async def test_going_away_and_coming_back_are_each_said_once(redis: Redis, server: Wedged) -> None:
@@ -131,10 +141,10 @@ async def test_many_at_once_are_all_answered_in_time_when_it_wedges(
     started = anyio.current_time()
     with capture_logs() as logs:
         async with anyio.create_task_group() as group:
-            for _ in range(100):
+            for _ in range(CROWD):
                 group.start_soon(ask)
-    assert answers == ["absent"] * 100
-    assert anyio.current_time() - started < 0.6
+    assert answers == ["absent"] * CROWD
+    assert anyio.current_time() - started < ALL_IN_TURN_S / 2
     assert [line["event"] for line in logs] == ["redis_away"]
 
 
@@ -183,13 +193,14 @@ async def test_the_roster_asks_the_table_once_for_all_processes(redis: Redis) ->
 
 async def test_the_hot_path_makes_no_call(redis: Redis, server: Wedged) -> None:
     table = Table(ALICE)
-    roster = CachedRoster(table, redis, Tolerant())
+    tolerant = Tolerant()
+    roster = CachedRoster(table, redis, tolerant)
     await roster.active()
     server.stop()
-    started = anyio.current_time()
     for _ in range(1000):
         assert await roster.active() == (ALICE,)
-    assert anyio.current_time() - started < 0.1
+    assert not tolerant.away, "nobody has asked the server that hangs"
+    assert table.asked == 1
 
 
 async def test_a_change_of_the_table_is_seen_at_once_after_invalidating(redis: Redis) -> None:

@@ -297,7 +297,7 @@ async def test_without_any_sentinel_redis_is_away_and_nobody_waits() -> None:
         began = anyio.current_time()
         assert await tolerant(redis.ping, default=False) is False
         assert tolerant.away
-        assert anyio.current_time() - began < TIMEOUT_S + 0.2
+        assert anyio.current_time() - began < 10 * TIMEOUT_S
 
 
 async def test_all_that_is_kept_in_redis_works_on_a_cluster(servers: Farm) -> None:
@@ -355,7 +355,7 @@ async def test_without_any_server_of_the_cluster_redis_is_away_and_nobody_waits(
         assert await tolerant(redis.ping, default=False) is False
         assert await RedisLeases(redis, tolerant).expired(["one"]) is None
         assert tolerant.away
-        assert anyio.current_time() - began < TIMEOUT_S + 0.2
+        assert anyio.current_time() - began < 10 * TIMEOUT_S
 
 
 async def test_a_single_server_is_no_cluster_and_no_sentinel(servers: Farm) -> None:

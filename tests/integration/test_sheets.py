@@ -59,7 +59,7 @@ async def running(chosen: SheetsOptions) -> AsyncIterator[SheetsDirectory]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not holds():  # noqa: ASYNC110 - the sync tells nobody
             await anyio.sleep(0.005)
 
@@ -159,7 +159,7 @@ async def test_a_slow_answer_never_delays_a_card(google: FakeGoogle) -> None:
         google.gate = anyio.Event()
         seen = google.reads
         await until(lambda: google.reads > seen)
-        with anyio.fail_after(0.1):
+        with anyio.fail_after(10):
             assert await fields(directory, 101) == ANNA
         google.gate.set()
 
@@ -168,7 +168,7 @@ async def test_start_waits_for_nothing_and_there_is_no_card_before_the_first_rea
     google: FakeGoogle,
 ) -> None:
     google.gate = anyio.Event()
-    with anyio.fail_after(1):
+    with anyio.fail_after(10):
         async with running(options(google)) as directory:
             assert directory.age_s is None
             assert await fields(directory, 101) is None

@@ -15,6 +15,9 @@ from web.server import CLOSING, CannotBind, ServerOptions, serve
 pytestmark = pytest.mark.anyio
 
 QUICK = ServerOptions(grace_s=0.5, give_up_s=0.5, requests_max=3)
+PATIENT = ServerOptions(grace_s=20, give_up_s=0.5)
+SOON_S = 10.0
+"""Far less than the grace of :data:`PATIENT`, far more than a slow machine takes."""
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -59,7 +62,7 @@ class Running:
         """Seconds until the server has ended."""
         started = anyio.current_time()
         self.shutdown.set()
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             await self.ended.wait()
         return anyio.current_time() - started
 
@@ -89,23 +92,23 @@ async def test_it_says_where_it_listens_and_answers_there() -> None:
 
 
 async def test_an_idle_kept_alive_connection_does_not_hold_up_the_end() -> None:
-    async with running() as server:
+    async with running(PATIENT) as server:
         async with server.http.get(server.url) as response:
             await response.read()
-        assert await server.end() < 0.4
+        assert await server.end() < SOON_S
 
 
 async def test_a_stream_is_told_and_ends_by_itself() -> None:
-    async with running() as server, server.http.get(f"{server.url}/stream") as response:
+    async with running(PATIENT) as server, server.http.get(f"{server.url}/stream") as response:
         assert await response.content.readline() == b"first\n"
-        assert await server.end() < 0.4
+        assert await server.end() < SOON_S
         assert await response.content.readline() == b"last\n"
 
 
 async def test_a_request_that_never_ends_is_cut() -> None:
     async with running() as server, server.http.get(f"{server.url}/stuck") as response:
         await response.content.readline()
-        assert 0.4 < await server.end() < 1.2
+        assert 0.4 < await server.end() < SOON_S
 
 
 async def test_a_client_that_does_not_read_cannot_hold_up_the_end() -> None:
@@ -113,7 +116,7 @@ async def test_a_client_that_does_not_read_cannot_hold_up_the_end() -> None:
         raw = socket.create_connection(("127.0.0.1", server.port))
         raw.sendall(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n")
         await anyio.to_thread.run_sync(raw.recv, 10)
-        assert await server.end() < 2
+        assert await server.end() < SOON_S
         raw.close()
 
 
@@ -121,7 +124,7 @@ async def test_half_a_request_cannot_hold_up_the_end() -> None:
     async with running() as server:
         raw = socket.create_connection(("127.0.0.1", server.port))
         raw.sendall(b"GET / HTTP/1.1\r\nho")
-        assert await server.end() < 2
+        assert await server.end() < SOON_S
         raw.close()
 
 
@@ -132,7 +135,7 @@ async def test_too_many_requests_are_asked_to_wait() -> None:
             assert (response.status, response.headers["retry-after"]) == (503, "2")
         for each in opened:
             each.close()
-        with anyio.fail_after(5):
+        with anyio.fail_after(SOON_S):
             while True:
                 async with server.http.get(server.url) as response:
                     if response.status == 200:
@@ -148,7 +151,7 @@ async def test_a_taken_port_is_said_clearly() -> None:
 
 
 async def test_a_cancel_ends_it_at_once() -> None:
-    with anyio.fail_after(3):
+    with anyio.fail_after(SOON_S):
         async with anyio.create_task_group() as group, aiohttp.ClientSession() as http:
             url = await group.start(
                 lambda *, task_status: serve(

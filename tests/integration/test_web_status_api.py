@@ -49,7 +49,7 @@ async def ask(
 
 
 async def event(response: aiohttp.ClientResponse) -> Any:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await response.content.readuntil(b"event: status\ndata: ")
         return json.loads(await response.content.readuntil(b"\n\n"))
 
@@ -201,11 +201,11 @@ async def test_the_stream_follows_the_desk_and_beats_while_nothing_can_be_told(
         assert response.content_type == "text/event-stream"
         assert (await event(response))["state"] == "well"
         site.sight.change(state="degraded")
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while (await event(response))["state"] != "degraded":
                 pass
         site.sight.fails = True
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await response.content.readuntil(b": still here\n\n")
         site.sight.fails = False
         assert (await event(response))["state"] == "degraded"
@@ -218,7 +218,7 @@ async def test_a_stream_too_many_is_asked_to_come_later(http: aiohttp.ClientSess
             await event(first)
             async with http.get(f"{site.url}/api/stream") as second:
                 assert (second.status, second.headers["Retry-After"]) == (503, "5")
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while (await ask_stream(http, site)) != 200:
                 await anyio.lowlevel.checkpoint()
 
@@ -257,7 +257,7 @@ async def test_waiting_viewers_share_the_next_picture_also_when_the_first_of_the
     async def wait() -> None:
         found.append((await shared.after(shared.number))[1])
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group, anyio.create_task_group() as leaving:
             leaving.start_soon(wait)
             await anyio.lowlevel.checkpoint()
