@@ -30,8 +30,10 @@ PERSON_KEYS: Final = re.compile(
 
 SHAPES: Final = (*SECRETS, *PEOPLE)
 
-PASSES_MAX: Final = 3
-"""What was hidden may uncover the beginning of something else; nothing does so twice."""
+PASSES_MAX: Final = 8
+"""What was hidden may uncover the beginning of something else, as with numbers that touch. A text
+that is not at an end after so many is hidden whole.
+"""
 
 PLAIN: Final = re.compile(
     r"[A-Za-z_]{1,40}(?:[-.][A-Za-z_]{1,20}){0,3}(?:-?\d{1,4})?(?::[\w-]{1,20}){0,3}"
@@ -74,8 +76,8 @@ class Mask:
             text = _hide(text, SHAPES)
             text = "\n".join(_hide(line, WRITTEN) for line in text.split("\n"))
             if text == before:
-                break
-        return text
+                return text
+        return HIDDEN
 
     def value(self, value: object, key: str, depth: int) -> object:
         """The value without what must not be seen; containers keep their kind."""

@@ -39,10 +39,6 @@ class Batch:
         return isinstance(self.head.effect, RenameTopic)
 
     @property
-    def is_opening(self) -> bool:
-        return isinstance(self.head.effect, OpenTopic)
-
-    @property
     def is_joined(self) -> bool:
         return len(self.rows) > 1 and not self.is_album
 

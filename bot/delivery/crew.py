@@ -114,6 +114,15 @@ class Crew:
             return None
         return bot_id if self.trouble(bot_id, chat_id) is None else None
 
+    def has_help(self, chat_id: ChatId) -> bool:
+        """Whether any helper can write there."""
+        return any(self.trouble(bot_id, chat_id) is None for bot_id in self.helpers)
+
+    def left(self, chat_id: ChatId) -> float:
+        """Calls that the bots which can write there may make now, all together."""
+        able = (h for h in self.helpers.values() if self.trouble(h.bot_id, chat_id) is None)
+        return sum(max(0.0, sender.pace.left(chat_id)) for sender in (self.main, *able))
+
     def is_main(self, bot_id: UserId | None) -> bool:
         """Whether a message of that author, as on record, is the main bot's."""
         return bot_id is None or bot_id == self.main.bot_id

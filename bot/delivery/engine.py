@@ -256,18 +256,18 @@ class Delivery:
         keep = terms.keep
         if lane.priority >= Priority.DECORATION:
             keep = max(keep, self._shares.decoration().keep)
-        if batch.is_opening:
-            keep = max(keep, self._lanes.owed(chat_id))
+        promised = self._lanes.owed(chat_id) if lane.is_new else 0
         try:
             batch = await assigned(batch, self.crew, self._calls)
         except Transient:
             self._lanes.set_aside(lane, now + self._options.transient_wait_s)
             return None
         pace = self.crew.sender(batch.bot_id).pace
-        hold = await pace.ask(chat_id, batch.cost, keep)
+        hold = await pace.ask(chat_id, batch.cost, max(keep, promised))
         if hold is None:
             self._shares.took((lane.name, batch.bot_id), chat_id, batch.cost)
-            self._lanes.owe(lane, self._owes(batch) or max(0, lane.owes - 1))
+            owes = self._begins(chat_id) if lane.is_new else max(0, lane.owes - batch.cost)
+            self._lanes.owe(lane, owes)
             return batch
         if keep and not hold.of_bot:
             until = self._clock() + hold.seconds
@@ -276,26 +276,28 @@ class Delivery:
             self._lanes.hold(lane, hold, batch.bot_id)
         return None
 
-    def _owes(self, batch: Batch) -> int:
-        """Calls of the same budget that belong to an opening: no other topic begins at their cost.
+    def _begins(self, chat_id: ChatId) -> int:
+        """Calls of the same budget that a new topic is owed: no other one begins at their cost.
 
         Else a rush would spend a minute on topics, the next on cards, and show the first message in
         the third; so the first clients are served whole, as many of them as the budget allows.
         """
-        if not batch.is_opening:
-            return 0
-        return 1 if self.crew.helpers else 2  # the card, and the first message
+        return 1 if self.crew.has_help(chat_id) else 2  # the card, and the first message
+
+    def _own_left(self, lane: Lane) -> float:
+        """Calls that the lane's bot may make in its group now."""
+        assert lane.chat_id is not None, lane.name
+        return self.crew.sender(lane.bot_id).pace.left(lane.chat_id)
 
     def _is_scarce(self, lane: Lane, chat_id: ChatId) -> bool:
         """Whether the group's budget has no more than a call for each of its topics that wait.
 
         A text that went alone then would cost the call that another one needs.
         """
-        pace = self.crew.sender(lane.bot_id).pace
-        most, _ = pace.window
+        most, _ = self.crew.main.pace.window
         if chat_id > 0 or not most:
             return False
-        return self._lanes.in_chat(chat_id) >= pace.left(chat_id)
+        return self._own_left(lane) <= 1 or self._lanes.in_chat(chat_id) >= self.crew.left(chat_id)
 
     def _not_before(self, lane: Lane, batch: Batch, *, join: bool) -> float:
         """Titles of a topic are spaced, an album waits for its rest.
@@ -308,6 +310,8 @@ class Delivery:
         if batch.is_album and batch.may_grow:
             return lane.grown_at + options.album_wait_s
         if join and lane.owes and batch.may_grow and not batch.is_title:
+            if self._own_left(lane) <= 1:
+                return 0.0  # whoever waited could lose the last call to somebody else
             assert lane.since is not None, lane.name
             return min(lane.grown_at + options.first_wait_s, lane.since + options.first_wait_max_s)
         return 0.0

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 
+from actors.effects import OpenTopic
 from actors.ids import ChatId, ThreadId, UserId
 from actors.ports import OutboxRow, Settlement
 from bot.delivery.priority import Priority
@@ -36,7 +37,7 @@ class Lane:
         self.bot_id: UserId | None = None
         """Whose budget it waits for: a helper's, or the main bot's."""
         self.works_in: ChatId | None = None
-        """The chat in which it counts as one that has something to do."""
+        """The chat in which it counts as one that has something to send."""
         self.owes = 0
         """Calls that follow the opening of its topic: its card, its first message."""
         self.busy = False
@@ -72,6 +73,11 @@ class Lane:
         that, as Telegram may have failed before."""
         self.failures = 0
         """Bugs in a row, of ours or of Postgres's; they wait longer each time."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its topic is to be made."""
+        return isinstance(self.rows[0].effect, OpenTopic)
 
     @property
     def chat_id(self) -> ChatId | None:

@@ -11,8 +11,13 @@ from bot.delivery.lane import Lane, Queue
 from bot.delivery.pace import Hold
 from bot.delivery.priority import SLACK_S, Priority, priority_of
 
-type Purse = tuple[UserId | None, ChatId]
-"""What one bot may send to one chat; ``None`` is the main bot."""
+type Purse = tuple[UserId | None, ChatId, bool]
+"""What one bot may send to one chat; ``None`` is the main bot. New topics (``True``) apart: they
+also wait for what begun ones still need.
+"""
+
+_FIRST = 0.0
+"""Before all that waits: a topic that was begun is shown whole, and only then the next."""
 
 
 class _Side:
@@ -139,7 +144,6 @@ class Lanes:
         """Queues the lane, by the most urgent of its rows and by how long it waits."""
         if lane.chat_id is not None:
             lane.bot_id = self._writer(lane.rows)
-        self._enter(lane, lane.chat_id)
         self._queue(lane)
 
     def _queue(self, lane: Lane) -> None:
@@ -149,12 +153,13 @@ class Lanes:
         lane.priority = min(priority_of(row) for row in lane.rows)
         lane.may_yield = lane.priority >= Priority.CARD and not lane.unrecorded
         chat_id = lane.chat_id
+        self._enter(lane, chat_id if lane.priority < Priority.DECORATION else None)
         if chat_id is None:
             self._presses.append(lane)
             return
-        purse = lane.bot_id, chat_id
+        purse = lane.bot_id, chat_id, lane.is_new
         queue = self._queues.setdefault(purse, Queue())
-        key = lane.since + SLACK_S[lane.priority]
+        key = _FIRST if lane.owes else lane.since + SLACK_S[lane.priority]
         heapq.heappush(queue.heap, (key, lane.turn, lane))
         self._list(purse, queue)
 
@@ -180,7 +185,7 @@ class Lanes:
         if hold.of_bot:
             self._side(bot_id).shut_until = until
         else:
-            purse = bot_id, chat_id
+            purse = bot_id, chat_id, lane.is_new
             queue = self._queues.setdefault(purse, Queue())
             queue.shut_until, queue.listed = until, 0
             queue.crowded_until = until + self._crowded_s
@@ -196,11 +201,12 @@ class Lanes:
         now, chat_id = self._clock(), lane.chat_id
         if lane.crowded_until > now or chat_id is None:
             return lane.crowded_until > now
-        queues = (self._queues.get((bot_id, chat_id)) for bot_id in self._sides)
+        purses = ((bot_id, chat_id, is_new) for bot_id in self._sides for is_new in (False, True))
+        queues = map(self._queues.get, purses)
         return any(queue is not None and queue.crowded_until > now for queue in queues)
 
     def in_chat(self, chat_id: ChatId) -> int:
-        """How many lanes of the chat have something to do."""
+        """How many lanes of the chat have something to send that somebody is to read."""
         return self._in_chat[chat_id]
 
     def owed(self, chat_id: ChatId) -> int:
@@ -272,7 +278,7 @@ class Lanes:
         lane.since = None
         self._ended.add(lane.name)
         if wait_until is not None:
-            self.owe(lane, 0)
+            self._enter(lane, None)
             if not lane.unrecorded:
                 lane.rows.clear()
             self.set_aside(lane, wait_until)
@@ -311,6 +317,18 @@ class Lanes:
             queue.listed = next(self._turn)
             heapq.heappush(self._side(purse[0]).open, (top[0], queue.listed, purse))
 
+    def _absolve(self, lane: Lane) -> None:
+        """The lane's calls will not come: the topics that waited for them may begin."""
+        chat_id = lane.works_in
+        assert chat_id is not None, lane.name
+        self.owe(lane, 0)
+        for bot_id in self._sides:
+            purse = bot_id, chat_id, True
+            queue = self._queues.get(purse)
+            if queue is not None:
+                queue.shut_until = 0.0
+                self._list(purse, queue)
+
     def _side(self, bot_id: UserId | None) -> _Side:
         return self._sides.setdefault(bot_id, _Side())
 
@@ -326,10 +344,11 @@ class Lanes:
             del self._lanes[lane.name]
 
     def _enter(self, lane: Lane, chat_id: ChatId | None) -> None:
-        """The lane has something to do in this chat, and in no other any more."""
+        """The lane has something to send in this chat, and in no other any more."""
         if lane.works_in == chat_id:
             return
-        self.owe(lane, 0)
+        if lane.owes:
+            self._absolve(lane)
         if chat_id is not None:
             self._in_chat[chat_id] += 1
         left, lane.works_in = lane.works_in, chat_id

@@ -30,7 +30,16 @@ async def desk(mode: str, postgres_dsn: str, redis_url: str) -> AsyncIterator[He
         )
         await opened.lab.send(opened.maria, opened.maria, "/start")
         await opened.settles()
+        await both_seen(opened)
         yield opened
+
+
+async def both_seen(desk: Helpdesk) -> None:
+    """The bot has looked at both groups, as it does when it is added to one."""
+    calls = desk.telegram.bot_api.calls.by_method
+    with anyio.fail_after(DEADLINE_S):
+        while calls["getChatMember"] < 2:  # noqa: ASYNC110 — nobody tells
+            await anyio.sleep(0.01)
 
 
 async def topics(desk: Helpdesk) -> set[tuple[int, int]]:

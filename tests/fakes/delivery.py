@@ -3,8 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import anyio
+from aiogram.methods import SendMessage, TelegramMethod
 
 from actors.books import MessageBook
 from actors.ids import ChatId, TechnicianId, ThreadId, UserId
@@ -27,7 +30,7 @@ from tests.fakes.outbox import MemoryOutbox
 
 UNPACED = PaceOptions(bot_per_s=0, private_per_s=0, group_per_min=0)
 
-MAIN_BOT = UserId(42)
+MAIN_BOT, FIRST, SECOND = UserId(42), UserId(43), UserId(44)
 
 ALICE = Technician(id=TechnicianId(1), name="alice", chat_id=ChatId(-1002))
 
@@ -100,6 +103,47 @@ class Post:
     async def settled(self) -> None:
         """Returns when nothing is left to send."""
         await until(lambda: not self.outbox.unsettled)
+
+
+@dataclass
+class Bots:
+    """A main bot with two helpers."""
+
+    post: Post = field(default_factory=Post)
+    first: FakeApi = field(default_factory=FakeApi)
+    second: FakeApi = field(default_factory=FakeApi)
+    order: list[tuple[str, TelegramMethod[Any]]] = field(default_factory=list)
+    """All answered calls, by whose they were."""
+
+    @property
+    def main(self) -> FakeApi:
+        return self.post.api
+
+    def __post_init__(self) -> None:
+        for name, api in (("main", self.main), ("first", self.first), ("second", self.second)):
+            api.always = partial(self._noted, name)
+
+    def _noted(self, name: str, method: TelegramMethod[Any]) -> None:
+        self.order.append((name, method))
+
+    def senders(self, pace: PaceOptions = UNPACED) -> list[Sender]:
+        return [
+            Sender(bot_id=number, call=api, pace=Pace(pace, anyio.current_time))
+            for number, api in ((FIRST, self.first), (SECOND, self.second))
+        ]
+
+    async def send(self, pace: PaceOptions = UNPACED) -> Delivery:
+        async with self.post.running(pace, helpers=self.senders(pace)) as delivery:
+            await self.post.settled()
+            return delivery
+
+    def texts(self) -> dict[str, list[str]]:
+        """What each bot has written, as texts."""
+        apis = {"main": self.main, "first": self.first, "second": self.second}
+        return {
+            name: [call.text for call in api.calls if isinstance(call, SendMessage)]
+            for name, api in apis.items()
+        }
 
 
 async def until(condition: Callable[[], bool]) -> None:

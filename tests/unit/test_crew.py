@@ -1,8 +1,7 @@
 """Helper bots share the texts of the groups: whom a topic stays with, and who steps in for whom."""
 
 from collections import Counter
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -14,7 +13,6 @@ from aiogram.methods import (
     DeleteMessage,
     EditMessageText,
     SendMessage,
-    TelegramMethod,
 )
 
 from actors.books import Counterpart, LinkedMessage
@@ -23,17 +21,13 @@ from actors.ids import ChatId, MessageId, TicketId, UserId
 from actors.messages import Content, ContentKind, Json
 from actors.places import MAIN
 from actors.ports import Sent
-from bot.delivery import Delivery, PaceOptions
-from bot.delivery.crew import Sender
+from bot.delivery import PaceOptions
 from bot.delivery.helping import Trouble
-from bot.delivery.pace import Pace
-from tests.fakes.bot_api import METHOD, FakeApi, copy, refusal, too_many, written
-from tests.fakes.delivery import MAIN_BOT, UNPACED, Post, until
+from tests.fakes.bot_api import METHOD, copy, refusal, too_many, written
+from tests.fakes.delivery import FIRST, MAIN_BOT, SECOND, Bots, until
 from tests.fakes.outbox import GROUP
 
 pytestmark = pytest.mark.anyio
-
-FIRST, SECOND = UserId(43), UserId(44)
 
 REAL = PaceOptions()
 
@@ -41,47 +35,6 @@ REAL = PaceOptions()
 @pytest.fixture
 def anyio_backend(virtual_time: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     return virtual_time
-
-
-@dataclass
-class Bots:
-    """A main bot with two helpers."""
-
-    post: Post = field(default_factory=Post)
-    first: FakeApi = field(default_factory=FakeApi)
-    second: FakeApi = field(default_factory=FakeApi)
-    order: list[tuple[str, TelegramMethod[Any]]] = field(default_factory=list)
-    """All answered calls, by whose they were."""
-
-    @property
-    def main(self) -> FakeApi:
-        return self.post.api
-
-    def __post_init__(self) -> None:
-        for name, api in (("main", self.main), ("first", self.first), ("second", self.second)):
-            api.always = partial(self._noted, name)
-
-    def _noted(self, name: str, method: TelegramMethod[Any]) -> None:
-        self.order.append((name, method))
-
-    def senders(self, pace: PaceOptions = UNPACED) -> list[Sender]:
-        return [
-            Sender(bot_id=number, call=api, pace=Pace(pace, anyio.current_time))
-            for number, api in ((FIRST, self.first), (SECOND, self.second))
-        ]
-
-    async def send(self, pace: PaceOptions = UNPACED) -> Delivery:
-        async with self.post.running(pace, helpers=self.senders(pace)) as delivery:
-            await self.post.settled()
-            return delivery
-
-    def texts(self) -> dict[str, list[str]]:
-        """What each bot has written, as texts."""
-        apis = {"main": self.main, "first": self.first, "second": self.second}
-        return {
-            name: [call.text for call in api.calls if isinstance(call, SendMessage)]
-            for name, api in apis.items()
-        }
 
 
 @pytest.fixture

@@ -12,11 +12,8 @@ from actors.effects import (
     AnswerPress,
     CloseTopic,
     Effect,
-    Keyboard,
-    KeyboardKind,
     OpenTopic,
     RenameTopic,
-    ShowCard,
     Text,
 )
 from actors.messages import DeliveryFailed, FailureReason
@@ -58,9 +55,6 @@ def texts(count: int, start: int = 1) -> list[Effect]:
 
 def title(words: str) -> Text:
     return Text(key="title-work", args={"ticket": 7, "client": words, "technician": "alice"})
-
-
-CARD = ShowCard(place=MAIN, keyboard=Keyboard(kind=KeyboardKind.TRIAGE))
 
 
 def rename(words: str) -> RenameTopic:
@@ -215,42 +209,6 @@ async def test_a_topic_that_is_gone_loses_nothing_of_what_was_joined(post: Post)
     assert first.text == second.text
     assert second.message_thread_id == post.outbox.topics["main:7"] != first.message_thread_id
     assert {post.outbox.state(number) for number in numbers} == {"sent"}
-
-
-async def test_in_a_rush_the_first_clients_are_served_whole_and_none_later_than_else(
-    post: Post,
-) -> None:
-    """Twenty clients cost sixty calls, which is three minutes' worth; a third is done in each."""
-    post.outbox.topics.clear()
-    tickets = range(1, 21)
-    for ticket in tickets:
-        opening = OpenTopic(place=MAIN, title=title(str(ticket)))
-        post.outbox.add(opening, CARD, *texts(3, ticket * 10), ticket=ticket, client=ticket)
-    done: list[int] = []
-    async with post.running(GROUP):
-        for minute in range(3):
-            await anyio.sleep_until(minute * 61 + 10)
-            done.append(sum("text " in words for words in said(post)))
-        await post.settled()
-    assert (done[0], done[1] >= 12, done[2]) == (6, True, 20)
-    assert len(post.api.calls) == 60
-
-
-async def test_in_a_rush_a_new_client_is_heard_out_before_the_first_text_goes(
-    post: Post,
-) -> None:
-    post.outbox.topics.clear()
-    for ticket in range(1, 21):
-        opening = OpenTopic(place=MAIN, title=title(str(ticket)))
-        post.outbox.add(opening, CARD, *texts(1), ticket=ticket, client=ticket)
-    async with post.running(GROUP) as delivery:
-        for number in range(2, 5):
-            await anyio.sleep(0.5)
-            rows = post.outbox.add(*texts(1, number), ticket=1, client=1)
-            delivery.wake(post.outbox.lanes(rows))
-        await post.settled()
-    [first] = [words for words in said(post) if "text 4." in words]
-    assert first.count("text ") == 4
 
 
 # --- albums ---------------------------------------------------------------------------------

@@ -58,6 +58,13 @@ def test_two_that_touch_are_both_hidden() -> None:
     assert told == f"Позвоните мне: {HIDDEN}{HIDDEN}"
 
 
+@pytest.mark.parametrize("count", [*range(3, 12), 300])
+def test_any_number_that_touch_are_hidden(count: int) -> None:
+    told = MASK.text("Позвоните: +7 (916) 123-45-67" + count * "+380671234567")
+    assert "380671234567" not in told
+    assert MASK.text(told) == told
+
+
 @given(st.lists(st.one_of(PIECES, st.text(max_size=20)), max_size=6).map("".join))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_masked_once_and_for_all(text: str) -> None:
