@@ -23,6 +23,7 @@ from bot.delivery import Delivery
 from bot.intake import Intake
 from storage.cache import Asked
 from storage.outbox import Backlog, PostgresOutbox
+from storage.postgres import single
 from storage.queries import StoreCounts, TicketQueries
 from storage.tolerant import Tolerant
 from supervisor.node import Node, NodeState
@@ -105,7 +106,7 @@ class Exposition:
         try:
             # Asked first what may be cut off in its midst: the counts are finished once begun.
             with anyio.fail_after(PROBE_TIMEOUT_S):
-                async with self._sources.engine.connect() as connection:
+                async with single(self._sources.engine).connect() as connection:
                     await connection.execute(text("SELECT 1"))
             with anyio.fail_after(STORE_TIMEOUT_S):
                 return _Held(

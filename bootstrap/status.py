@@ -24,6 +24,7 @@ from bootstrap.portrait import Portrait
 from bootstrap.readiness import POSTGRES
 from storage.inspection import Inspection
 from storage.operations import OperationError
+from storage.postgres import single
 from storage.stats import StoreCounts, StoreSight
 from storage.stats_history import StatsHistory
 from storage.stats_shared import SharedStats
@@ -249,7 +250,8 @@ class LiveStatus:
         asked_at = self._clock()
         try:
             with anyio.fail_after(PROBE_TIMEOUT_S):
-                async with self._engine.connect() as connection:
+                # Without a transaction: its ROLLBACK would be waited for beyond the time-out.
+                async with single(self._engine).connect() as connection:
                     await connection.execute(text("SELECT 1"))
         except AWAY as error:
             return Health(ok=False, latency_s=None, detail=type(error).__name__)

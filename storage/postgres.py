@@ -3,9 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -65,6 +66,9 @@ FRESH_S = 2.0
 PING_MAX_S = 2.0
 """A server that lives answers in milliseconds; the other end of a dead wire never does."""
 
+ROLLBACK_MAX_S = 2.0
+"""The same of a ROLLBACK: whoever gives a connection back waits for it, cancelled or not."""
+
 UNIT_TIMEOUT_S = 20.0
 """A unit of work that was begun is finished within this, even when its caller is cancelled."""
 
@@ -106,6 +110,8 @@ def create_engine(options: PostgresOptions) -> AsyncEngine:
     event.listen(engine.sync_engine, "handle_error", _leave_a_read_only_server)
     event.listen(engine.sync_engine, "checkin", _remember_its_use)
     event.listen(engine.sync_engine, "checkout", _test)
+    dialect = engine.sync_engine.dialect
+    setattr(dialect, "do_rollback", partial(_roll_back, dialect.do_rollback))  # noqa: B010
     return engine
 
 
@@ -123,13 +129,29 @@ def _test(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         raise InvalidatePoolError("closed by the server")
     if time.monotonic() - record.info.get(USED_AT, math.inf) < FRESH_S:
         return
-    silent = asyncio.get_running_loop().call_later(
-        PING_MAX_S, connection.driver_connection.terminate
-    )
     try:
-        connection.ping()
+        with _given_up_after(PING_MAX_S, connection):
+            connection.ping()
     except (connection.dbapi.Error, OSError) as error:
         raise InvalidatePoolError("does not answer") from error
+
+
+def _roll_back(really: Callable[[Any], None], connection: Any) -> None:
+    """ROLLBACK, with an end.
+
+    SQLAlchemy sends it when a block of :meth:`AsyncEngine.connect` is left, in a task of its own
+    that no cancel and no time-out around the block reaches.
+    """
+    with _given_up_after(ROLLBACK_MAX_S, connection):
+        really(connection)
+
+
+@contextmanager
+def _given_up_after(limit_s: float, connection: Any) -> Iterator[None]:
+    """Ends the connection, and with it what waits for its server, once that takes too long."""
+    silent = asyncio.get_running_loop().call_later(limit_s, connection.driver_connection.terminate)
+    try:
+        yield
     finally:
         silent.cancel()
 

@@ -29,6 +29,9 @@ WAIT_S = 60.0
 
 SETTLE_S = 60.0
 
+READY_TIMEOUT = aiohttp.ClientTimeout(total=10)
+"""Far more than ``/readyz`` takes, whatever hangs."""
+
 STOP_S = 20.0
 """What the program promises for its end, 15 s, and what it takes to see that."""
 
@@ -60,13 +63,15 @@ class Desk:
     async def ready(self) -> dict[str, tuple[int, str]]:
         """Status and body of each node's ``/readyz``."""
         found: dict[str, tuple[int, str]] = {}
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(timeout=READY_TIMEOUT) as session:
             for node in self.stage.nodes.values():
                 try:
                     async with session.get(f"{node.url}/readyz") as answer:
                         found[node.name] = answer.status, await answer.text()
                 except aiohttp.ClientConnectionError:
                     found[node.name] = 0, "not listening"
+                except TimeoutError:
+                    found[node.name] = 0, "no answer"
         return found
 
     async def all_ready(self) -> bool:

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import anyio
 import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import asyncpg as adapter
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage import postgres
 from storage.postgres import PostgresOptions, create_engine, transaction
-from tests.fakes.relay import open_relay
+from tests.fakes.relay import Relay, open_relay
 
 pytestmark = pytest.mark.anyio
 
@@ -94,4 +96,31 @@ async def test_one_behind_a_dead_wire_is_replaced_within_seconds(
         relay.silence()
         with anyio.fail_after(10):
             assert await _backend(engine) != first
+        await engine.dispose()
+
+
+async def test_one_is_given_back_within_seconds_although_nobody_answers(
+    blank_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leaving the block sends a ROLLBACK, and no cancel reaches whoever waits for its answer."""
+    monkeypatch.setattr(postgres, "ROLLBACK_MAX_S", 0.2)
+    left = anyio.Event()
+
+    async def ask(engine: AsyncEngine, relay: Relay) -> None:
+        with suppress(DBAPIError), anyio.move_on_after(0.1):
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+                relay.silence()
+        left.set()
+
+    async with open_relay(blank_dsn) as relay, anyio.create_task_group() as group:
+        engine = create_engine(PostgresOptions(dsn=relay.dsn, pool_size=1, max_overflow=0))
+        group.start_soon(ask, engine, relay)
+        try:
+            with anyio.fail_after(10):
+                await left.wait()
+        finally:
+            relay.cut()  # else whoever waits would wait for ever
+        relay.mend()
+        assert await _backend(engine)
         await engine.dispose()
