@@ -142,6 +142,9 @@ def _roll_back(really: Callable[[Any], None], connection: Any) -> None:
     SQLAlchemy sends it when a block of :meth:`AsyncEngine.connect` is left, in a task of its own
     that no cancel and no time-out around the block reaches.
     """
+    if not connection.driver_connection.is_in_transaction():
+        really(connection)  # sends nothing
+        return
     with _given_up_after(ROLLBACK_MAX_S, connection):
         really(connection)
 
