@@ -195,14 +195,14 @@ class Link:
         try:
             while True:
                 try:
-                    await _readable(source)
+                    await readable(source)
                     data = await source.receive(CHUNK)
                 except anyio.EndOfStream:
                     await self._until_passable(way)
                     await sink.send_eof()
                     return
                 await self._travel(way, len(data))
-                await _writable(sink)
+                await writable(sink)
                 await sink.send(data)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError, RuntimeError):
             # RuntimeError is uvloop's word for a stream that has just closed.
@@ -242,7 +242,7 @@ async def _connect(target: Address) -> SocketStream:
         return await anyio.connect_tcp("127.0.0.1", target.port)
 
 
-async def _readable(stream: SocketStream) -> None:
+async def readable(stream: SocketStream) -> None:
     """Returns when there is something to read, or to hear of.
 
     anyio waits for a unix socket with a future that the loop may set after a cancellation, which
@@ -254,8 +254,8 @@ async def _readable(stream: SocketStream) -> None:
         await anyio.wait_readable(raw)
 
 
-async def _writable(stream: SocketStream) -> None:
-    """As :func:`_readable`."""
+async def writable(stream: SocketStream) -> None:
+    """As :func:`readable`."""
     raw = _unix_socket(stream)
     if raw is not None:
         await anyio.wait_writable(raw)

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute, SocketStream
+from anyio.abc import SocketAttribute, SocketStream
 
+from lab.chaos.proxy import readable, writable
 from storage.postgres import normalise
 
 
@@ -48,7 +49,7 @@ class Relay:
             self._scopes.discard(scope)
             self._silent.discard(silent)
 
-    async def _far(self) -> ByteStream:
+    async def _far(self) -> SocketStream:
         socket = self._server.query.get("host")
         port = self._server.port or 5432
         if isinstance(socket, str) and socket.startswith("/"):
@@ -57,14 +58,17 @@ class Relay:
 
 
 async def _pour(
-    source: ByteStream, target: ByteStream, scope: anyio.CancelScope, silent: anyio.Event
+    source: SocketStream, target: SocketStream, scope: anyio.CancelScope, silent: anyio.Event
 ) -> None:
     try:
-        async for chunk in source:
+        while True:
+            await readable(source)
+            chunk = await source.receive()
             if silent.is_set():
                 await anyio.sleep_forever()
+            await writable(target)
             await target.send(chunk)
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
         pass
     scope.cancel()
 

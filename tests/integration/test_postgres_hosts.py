@@ -2,7 +2,8 @@
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.errors import Transient
 from bootstrap.parsing import postgres_dsn
+from lab.chaos.proxy import Link, Tcp, Unix
 from storage.migrate import current, head
 from storage.postgres import PostgresOptions, create_engine, normalise, transaction
 from tests.integration.redis_farm import free_ports
@@ -27,32 +29,16 @@ async def port(postgres_dsn: str) -> AsyncIterator[int]:
         yield number
 
 
-def socket_of(dsn: str) -> str:
+def socket_of(dsn: str) -> Path:
     query = normalise(dsn).query
-    return f"{query['host']}/.s.PGSQL.{query.get('port', 5432)}"
+    return Path(f"{query['host']}/.s.PGSQL.{query.get('port', 5432)}")
 
 
 @asynccontextmanager
-async def relay(path: str) -> AsyncIterator[int]:
-    async def serve(client: anyio.abc.SocketStream) -> None:
-        server = await anyio.connect_unix(path)
-        async with client, server, anyio.create_task_group() as group:
-            group.start_soon(pump, client, server, group)
-            group.start_soon(pump, server, client, group)
-
-    async def pump(
-        source: anyio.abc.SocketStream, sink: anyio.abc.SocketStream, group: anyio.abc.TaskGroup
-    ) -> None:
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            async for data in source:
-                await sink.send(data)
-        group.cancel_scope.cancel()
-
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    async with listener, anyio.create_task_group() as group:
-        group.start_soon(listener.serve, serve)
-        yield listener.extra(anyio.abc.SocketAttribute.local_port)
-        group.cancel_scope.cancel()
+async def relay(path: Path) -> AsyncIterator[int]:
+    link = Link("postgres", lambda: [Unix(path)])
+    async with link.serve(Tcp()):
+        yield link.port
 
 
 @asynccontextmanager
