@@ -10,8 +10,10 @@ import anyio
 from aiogram.methods import SendMessage, TelegramMethod
 
 from actors.books import MessageBook
+from actors.effects import Effect, Text
 from actors.ids import ChatId, TechnicianId, ThreadId, UserId
 from actors.messages import Technician
+from actors.places import MAIN
 from bot.calls import Calls
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.crew import Sender
@@ -25,6 +27,7 @@ from tests.fakes.bot_api import (
     MemoryMailroom,
     MemoryMarks,
     MemoryPresses,
+    written,
 )
 from tests.fakes.outbox import MemoryOutbox
 
@@ -144,6 +147,15 @@ class Bots:
             name: [call.text for call in api.calls if isinstance(call, SendMessage)]
             for name, api in apis.items()
         }
+
+
+def texts(count: int, start: int = 1) -> list[Effect]:
+    """So many texts of a client for the main topic, numbered."""
+    return [written(number, f"text {number}.", MAIN) for number in range(start, start + count)]
+
+
+def title(client: object) -> Text:
+    return Text(key="title-work", args={"ticket": 7, "client": str(client), "technician": "alice"})
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -36,13 +36,13 @@ async def google(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGoogle]:
         yield google
 
 
-def options(google: FakeGoogle) -> SheetsOptions:
+def options(google: FakeGoogle, timeout_s: float = 5) -> SheetsOptions:
     return SheetsOptions(
         creds=json.dumps(google.account()),
         sheet_id=SHEET_ID,
         interval_s=0.02,
         pause_min_s=0.01,
-        timeout_s=5,
+        timeout_s=timeout_s,
         backoff_first_s=0.02,
         backoff_max_s=0.05,
         base_url=google.url,
@@ -154,7 +154,7 @@ async def test_retry_after_is_heard(google: FakeGoogle) -> None:
 
 
 async def test_a_slow_answer_never_delays_a_card(google: FakeGoogle) -> None:
-    async with running(options(google)) as directory:
+    async with running(options(google, timeout_s=60)) as directory:
         await until(lambda: directory.age_s is not None)
         google.gate = anyio.Event()
         seen = google.reads
@@ -169,7 +169,7 @@ async def test_start_waits_for_nothing_and_there_is_no_card_before_the_first_rea
 ) -> None:
     google.gate = anyio.Event()
     with anyio.fail_after(10):
-        async with running(options(google)) as directory:
+        async with running(options(google, timeout_s=60)) as directory:
             assert directory.age_s is None
             assert await fields(directory, 101) is None
             google.gate.set()

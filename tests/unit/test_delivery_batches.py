@@ -28,7 +28,7 @@ from tests.fakes.bot_api import (
     too_many,
     written,
 )
-from tests.fakes.delivery import UNPACED, Post, until
+from tests.fakes.delivery import UNPACED, Post, texts, title, until
 
 pytestmark = pytest.mark.anyio
 
@@ -47,14 +47,6 @@ def post() -> Post:
     made = Post()
     made.topic(7)
     return made
-
-
-def texts(count: int, start: int = 1) -> list[Effect]:
-    return [written(number, f"text {number}.", MAIN) for number in range(start, start + count)]
-
-
-def title(words: str) -> Text:
-    return Text(key="title-work", args={"ticket": 7, "client": words, "technician": "alice"})
 
 
 def rename(words: str) -> RenameTopic:

@@ -11,13 +11,11 @@ from aiogram.methods import CreateForumTopic, SendMessage, TelegramMethod
 
 from actors.effects import (
     CloseTopic,
-    Effect,
     Keyboard,
     KeyboardKind,
     OpenTopic,
     RenameTopic,
     ShowCard,
-    Text,
 )
 from actors.errors import Transient
 from actors.ids import ChatId
@@ -25,8 +23,8 @@ from actors.places import MAIN
 from bot.delivery import Delivery, DeliveryOptions, PaceOptions
 from bot.delivery.helping import Trouble
 from bot.delivery.pace import Hold
-from tests.fakes.bot_api import refusal, server_error, timed_out, too_many, written
-from tests.fakes.delivery import FIRST, SECOND, Bots, Post, until
+from tests.fakes.bot_api import refusal, server_error, timed_out, too_many
+from tests.fakes.delivery import FIRST, SECOND, Bots, Post, texts, title, until
 
 pytestmark = pytest.mark.anyio
 
@@ -49,19 +47,11 @@ def post() -> Post:
     return made
 
 
-def title(words: object) -> Text:
-    return Text(key="title-work", args={"ticket": 7, "client": str(words), "technician": "alice"})
-
-
 def opening(ticket: int) -> OpenTopic:
     return OpenTopic(place=MAIN, title=title(ticket))
 
 
 CARD = ShowCard(place=MAIN, keyboard=Keyboard(kind=KeyboardKind.TRIAGE))
-
-
-def texts(count: int, start: int = 1) -> list[Effect]:
-    return [written(number, f"text {number}.", MAIN) for number in range(start, start + count)]
 
 
 def case(post: Post, ticket: int, messages: int = 1) -> list[int]:
