@@ -214,6 +214,13 @@ def relay(
     show_default=True,
     help="Helper bots that share the texts (limited only).",
 )
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Minutes without and with a flood, in turn (flood only); each adds to what is compared.",
+)
 @click.option("--runs", type=click.IntRange(min=1), default=1, show_default=True)
 @json_file_option
 @click.pass_context
@@ -225,6 +232,7 @@ def delivery(
     messages: int,
     scale: float,
     helpers: int,
+    rounds: int,
     runs: int,
     json_file: Path | None,
 ) -> None:
@@ -249,7 +257,12 @@ def delivery(
             case "flood":
                 count = messages if given else FLOOD
                 code = lab.flood(
-                    clients=clients, flood=count, scale=scale, runs=runs, json_file=json_file
+                    clients=clients,
+                    flood=count,
+                    scale=scale,
+                    rounds=rounds,
+                    runs=runs,
+                    json_file=json_file,
                 )
             case _:
                 code = lab.storm(clients=clients, messages=messages, runs=runs, json_file=json_file)

@@ -3,6 +3,7 @@
 import atexit
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -106,9 +107,13 @@ def guarded(work: Callable[..., Any], *args: Any) -> Any:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """What goes wrong is told in words, once, and exits non-zero; bugs keep their traceback."""
+    """What goes wrong is told in words, once, and exits non-zero; bugs keep their traceback.
+
+    SIGTERM ends the command as Ctrl-C does, so that what it started or made is not left behind.
+    """
     try:
-        yield
+        with _terminated_as_interrupted():
+            yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except TopicdeskError as error:
@@ -122,6 +127,15 @@ def told() -> Iterator[None]:
             [bug] = errors
             raise bug from bug.__cause__ or bug.__context__
         raise
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:

@@ -5,6 +5,7 @@ It is a process of its own, as the bot is: ``python -m lab.bare_relay`` with ``T
 """
 
 import os
+import sys
 from typing import Any
 
 import aiohttp
@@ -28,7 +29,7 @@ class BareRelay:
         self._session: aiohttp.ClientSession | None = None
 
     async def run(self) -> None:
-        """Serves until it is ended."""
+        """Serves until standard input ends, as it does with the process that started it."""
         connector = aiohttp.TCPConnector(limit=CONNECTIONS)
         async with aiohttp.ClientSession(connector=connector, json_serialize=_dumps) as session:
             self._session = session
@@ -46,7 +47,7 @@ class BareRelay:
                 "max_connections": 100,
             }
             await self._call("setWebhook", webhook)
-            await anyio.sleep_forever()
+            await anyio.wait_readable(sys.stdin)
 
     async def _ready(self, request: web.Request) -> web.Response:
         del request

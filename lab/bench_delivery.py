@@ -7,9 +7,12 @@ its own.
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
+from random import Random
 
 import anyio
 
@@ -21,9 +24,14 @@ from lab.telegram.client import LabClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloodReport:
-    """Waits of quiet clients' messages in seconds, alone and beside a flood."""
+    """Waits of quiet clients' messages in seconds, alone and beside floods, all rounds together.
+
+    ``quiet_messages`` were said alone, and as many beside floods; ``flood`` messages are of each.
+    ``flood_last_s`` is the longest wait of any of the flood's.
+    """
 
     scale: float
+    rounds: int
     quiet_clients: int
     quiet_messages: int
     flood: int
@@ -34,6 +42,7 @@ class FloodReport:
     alone_p99_s: float
     beside_p50_s: float
     beside_p99_s: float
+    p99_ratio: float
     flood_last_s: float
     flood_calls: int
     refused_429: int
@@ -62,10 +71,13 @@ class StormReport:
         return not (self.lost or self.out_of_order) and self.doubled <= self.uncertain_calls
 
 
-def flood(*, clients: int, flood: int, scale: float, runs: int, json_file: Path | None) -> int:
-    """Quiet clients alone, then beside a flood."""
+def flood(
+    *, clients: int, flood: int, scale: float, rounds: int, runs: int, json_file: Path | None
+) -> int:
+    """Quiet clients alone, then beside a flood, ``rounds`` times in turn."""
     reports = [
-        anyio.run(_flood, clients, flood, scale, backend_options=UVLOOP) for _ in range(runs)
+        anyio.run(_flood, clients, flood, scale, rounds, backend_options=UVLOOP)
+        for _ in range(runs)
     ]
     return end(f"a flood of {flood} under limits x {scale:g}", reports, json_file)
 
@@ -79,31 +91,37 @@ def storm(*, clients: int, messages: int, runs: int, json_file: Path | None) -> 
 # --- flood ----------------------------------------------------------------------------------
 
 
-async def _flood(clients: int, flood: int, scale: float) -> FloodReport:
-    """Quiet clients use half of the group's budget; the same again beside a flood."""
+async def _flood(clients: int, flood: int, scale: float, rounds: int) -> FloodReport:
+    """Quiet clients use half of the group's budget all the time, a window without a flood first."""
     window_s = RULES.group_window_s
+    alone: dict[tuple[int, int], float] = {}
+    beside: dict[tuple[int, int], float] = {}
+    flooded: dict[tuple[int, int], float] = {}
     async with running(**pace(scale)) as stage:
         lab = stage.lab
         await lab.set_limits(enabled=True, scale=scale)
         *quiet, loud = await gather(lab, clients + 1)
-        opened = await say(lab, [(who, 0) for who in (*quiet, loud)])
-        await arrive(lab, set(opened))
-        await anyio.sleep(window_s + 2)
-        gap_s = window_s * clients / (RULES.group_max * scale / 2)
-        alone = await _quiet(lab, quiet, gap_s, start=1)
-        await anyio.sleep(window_s + 2)
-        async with anyio.create_task_group() as group:
-            flooded: dict[tuple[int, int], float] = {}
-            group.start_soon(_pour, lab, loud, flood, flooded)
-            beside = await _quiet(lab, quiet, gap_s, start=1000)
-        sent = {**opened, **alone, **beside, **flooded}
+        sent = await say(lab, [(who, 0) for who in (*quiet, loud)])
+        turns = ((who, number) for number in count(1) for who in quiet)
+        talk = partial(_quiet, lab, turns, int(RULES.group_max * scale / 2), Random(7))
+        for _ in range(rounds):
+            await arrive(lab, set(sent))
+            await anyio.sleep(window_s + 2)  # the budget is whole again
+            alone |= await talk()
+            async with anyio.create_task_group() as group:
+                group.start_soon(_pour, lab, loud, flood, flooded)
+                beside |= await talk()
+            sent |= alone | beside | flooded
         arrived = await arrive(lab, set(sent))
         refused = int((await lab.stats())["limited"])
     found = judge(sent, arrived)
     waits = found.waits
     in_flood = [m for m in arrived if any(token(*key) in (m["text"] or "") for key in flooded)]
+    alone_p99_s = percentile(_of(waits, alone), 0.99)
+    beside_p99_s = percentile(_of(waits, beside), 0.99)
     return FloodReport(
         scale=scale,
+        rounds=rounds,
         quiet_clients=clients,
         quiet_messages=len(beside),
         flood=flood,
@@ -111,9 +129,10 @@ async def _flood(clients: int, flood: int, scale: float) -> FloodReport:
         doubled=found.doubled,
         out_of_order=found.out_of_order,
         alone_p50_s=round(percentile(_of(waits, alone), 0.5), 3),
-        alone_p99_s=round(percentile(_of(waits, alone), 0.99), 3),
+        alone_p99_s=round(alone_p99_s, 3),
         beside_p50_s=round(percentile(_of(waits, beside), 0.5), 3),
-        beside_p99_s=round(percentile(_of(waits, beside), 0.99), 3),
+        beside_p99_s=round(beside_p99_s, 3),
+        p99_ratio=round(beside_p99_s / alone_p99_s, 3) if alone_p99_s else 0.0,
         flood_last_s=round(max(_of(waits, flooded), default=0.0), 2),
         flood_calls=len(in_flood),
         refused_429=refused,
@@ -127,25 +146,32 @@ def _of(
 
 
 async def _quiet(
-    lab: LabClient, people: Sequence[int], gap_s: float, *, start: int
+    lab: LabClient, turns: Iterator[tuple[int, int]], messages: int, dice: Random
 ) -> dict[tuple[int, int], float]:
-    """For a window, each writes once in each gap, evenly spread."""
+    """For a window, one message in each equal part of it.
+
+    At an instant of that part that is drawn: people keep step neither with each other nor with a
+    flood.
+    """
     sent: dict[tuple[int, int], float] = {}
-    begun = time.monotonic()
-    step_s = gap_s / len(people)
-    for turn in range(int(RULES.group_window_s / step_s)):
-        await anyio.sleep(max(0.0, begun + turn * step_s - time.monotonic()))
-        who, number = people[turn % len(people)], start + turn // len(people)
-        sent |= await say(lab, [(who, number)])
+    begun, part_s = time.monotonic(), RULES.group_window_s / messages
+    for number, turn in enumerate(islice(turns, messages)):
+        await _until(begun + (number + dice.random()) * part_s)
+        sent |= await say(lab, [turn])
+    await _until(begun + RULES.group_window_s)
     return sent
 
 
-async def _pour(lab: LabClient, who: int, count: int, sent: dict[tuple[int, int], float]) -> None:
+async def _until(at: float) -> None:
+    await anyio.sleep(max(0.0, at - time.monotonic()))
+
+
+async def _pour(lab: LabClient, who: int, number: int, sent: dict[tuple[int, int], float]) -> None:
     """A flood in ten handfuls, a second apart, as somebody pastes."""
-    handful = max(1, count // 10)
-    for first in range(0, count, handful):
-        numbers = range(10_000 + first, 10_000 + min(count, first + handful))
-        sent |= await say(lab, [(who, number) for number in numbers])
+    first, handful = 1 + len(sent), max(1, number // 10)
+    for start in range(first, first + number, handful):
+        numbers = range(start, min(start + handful, first + number))
+        sent |= await say(lab, [(who, each) for each in numbers])
         await anyio.sleep(1)
 
 

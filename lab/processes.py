@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -36,7 +37,9 @@ class DidNotStart(TopicdeskError):
 class BotProcess:
     """``topicdesk run`` with the given settings. An async context manager; may be started again.
 
-    ``module`` is another program to run in its stead, such as one to compare it with.
+    It ends with the process that started it, even one that was killed: its standard input ends
+    then. ``module`` is another program to run in its stead, such as one to compare it with, which
+    should heed that too.
     """
 
     def __init__(
@@ -44,7 +47,10 @@ class BotProcess:
         settings: Mapping[str, str],
         *,
         log_file: Path,
-        module: Sequence[str] = ("bootstrap", "run", "--env-file", os.devnull),
+        module: Sequence[str] = (
+            *("bootstrap", "run", "--env-file", os.devnull),
+            "--end-with-parent",
+        ),
     ) -> None:
         self._module = tuple(module)
         self._settings = settings
@@ -84,7 +90,7 @@ class BotProcess:
             self._process = await anyio.open_process(
                 [sys.executable, "-m", *self._module],
                 env={**environment, **self._settings},
-                stdin=None,
+                stdin=subprocess.PIPE,  # its end tells the program that this process is gone
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for the demo, which stops the bot in order
