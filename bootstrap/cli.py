@@ -215,6 +215,13 @@ def relay(
     help="Helper bots that share the texts (limited only).",
 )
 @click.option(
+    "--latency-ms",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Of each call at Telegram (flood only).",
+)
+@click.option(
     "--rounds",
     type=click.IntRange(min=1),
     default=4,
@@ -232,6 +239,7 @@ def delivery(
     messages: int,
     scale: float,
     helpers: int,
+    latency_ms: float,
     rounds: int,
     runs: int,
     json_file: Path | None,
@@ -260,6 +268,7 @@ def delivery(
                     clients=clients,
                     flood=count,
                     scale=scale,
+                    latency_ms=latency_ms,
                     rounds=rounds,
                     runs=runs,
                     json_file=json_file,

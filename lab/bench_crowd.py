@@ -101,3 +101,22 @@ async def all_calls(lab: LabClient) -> list[Object]:
     while fresh := await lab.calls(after=calls[-1]["seq"] if calls else 0):
         calls += fresh
     return calls
+
+
+async def threads_of(lab: LabClient, people: Sequence[int]) -> dict[int, int]:
+    """Each client's topic in the main group, found by its title."""
+    world = await lab.world()
+    [group] = [chat for chat in world["chats"] if chat["id"] == MAIN_GROUP_ID]
+    names = {f"Client {who}": who for who in people}
+    found = {}
+    for topic in group["topics"]:
+        for name, who in names.items():
+            if topic["name"].endswith(name):
+                found[who] = topic["thread_id"]
+    return found
+
+
+async def private_messages(lab: LabClient, people: Sequence[int]) -> list[Object]:
+    """What the bot sent to these clients, chat by chat."""
+    private = [message for who in people for message in await lab.messages(who)]
+    return [message for message in private if message["from"]["is_bot"]]

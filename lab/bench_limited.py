@@ -10,7 +10,19 @@ from pathlib import Path
 
 import anyio
 
-from lab.bench_crowd import LOOK_S, RULES, UVLOOP, all_calls, arrive, end, gather, pace, say
+from lab.bench_crowd import (
+    LOOK_S,
+    RULES,
+    UVLOOP,
+    all_calls,
+    arrive,
+    end,
+    gather,
+    pace,
+    private_messages,
+    say,
+    threads_of,
+)
 from lab.bench_judge import joined_calls, judge, optimum_s, token
 from lab.bench_stage import percentile, running
 from lab.telegram.client import LabClient
@@ -89,8 +101,7 @@ async def _limited(clients: int, messages: int, scale: float, helpers: int) -> L
             arrived = await arrive(lab, set(sent))
             group.cancel_scope.cancel()
         found = judge(sent, arrived)
-        private = [message for who in people for message in await lab.messages(who)]
-        answered = judge(answers, [m for m in private if m["from"]["is_bot"]])
+        answered = judge(answers, await private_messages(lab, people))
         stats = await lab.stats()
         calls = Counter(
             call["bot_id"] >= FIRST_HELPER_ID
@@ -141,22 +152,9 @@ async def _answer(
     """The staff answer each client once, as soon as the client's topic is there."""
     waiting = set(people)
     while waiting:
-        threads = await _threads(lab, people)
+        threads = await threads_of(lab, people)
         for who in sorted(waiting & threads.keys()):
             written = await lab.send(MARIA_ID, MAIN_GROUP_ID, token(who, 0), thread=threads[who])
             answers[who, 0] = written["at"]
             waiting.discard(who)
         await anyio.sleep(LOOK_S)
-
-
-async def _threads(lab: LabClient, people: Sequence[int]) -> dict[int, int]:
-    """Each client's topic in the main group, found by its title."""
-    world = await lab.world()
-    [group] = [chat for chat in world["chats"] if chat["id"] == MAIN_GROUP_ID]
-    names = {f"Client {who}": who for who in people}
-    found = {}
-    for topic in group["topics"]:
-        for name, who in names.items():
-            if topic["name"].endswith(name):
-                found[who] = topic["thread_id"]
-    return found
