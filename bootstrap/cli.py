@@ -249,7 +249,7 @@ def delivery(
     limited: all write at once under limits. flood: quiet clients beside one who floods.
     storm: no limits, but a fifth of all calls fails in some way.
     """
-    lab = _lab("lab.bench_limited" if scene == "limited" else "lab.bench_delivery", "bench")
+    lab = _lab(f"lab.bench_{scene}", "bench")
     given = context.get_parameter_source("messages") is not ParameterSource.DEFAULT
     with told():
         match scene:

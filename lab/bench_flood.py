@@ -1,12 +1,10 @@
-"""``topicdesk bench delivery flood`` and ``storm``: how delivery shares limits and bears faults.
+"""``topicdesk bench delivery flood``: what one who floods costs the others.
 
-``flood``: quiet clients and the staff write now and then, beside a client who floods. ``storm``: no
-limits, but calls fail in every way. Times are the local Telegram's. ``limited`` has a module of
-its own.
+Quiet clients and the staff write now and then, in turn without and with a client who floods the
+same group, under Telegram's limits. Times are the local Telegram's.
 """
 
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,7 +16,6 @@ import anyio
 from lab.bench_crowd import (
     RULES,
     UVLOOP,
-    all_calls,
     arrive,
     end,
     gather,
@@ -34,6 +31,9 @@ from lab.telegram.scene import MAIN_GROUP_ID, MARIA_ID
 
 ANSWERS = 120
 """Of the staff in a window, two a second: far below what Telegram allows a bot."""
+
+type Sent = dict[tuple[int, int], float]
+"""When each message came to be, by client and number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,25 +73,6 @@ class FloodReport:
         return not (self.lost or self.doubled or self.out_of_order)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StormReport:
-    """``uncertain_calls`` may have taken effect without an answer; ``doubled`` are messages."""
-
-    clients: int
-    messages: int
-    lost: int
-    doubled: int
-    out_of_order: int
-    uncertain_calls: int
-    faults: dict[str, int]
-    calls: int
-    seconds: float
-
-    @property
-    def is_clean(self) -> bool:
-        return not (self.lost or self.out_of_order) and self.doubled <= self.uncertain_calls
-
-
 def flood(
     *,
     clients: int,
@@ -110,19 +91,6 @@ def flood(
     return end(f"a flood of {flood} under limits x {scale:g}", reports, json_file)
 
 
-def storm(*, clients: int, messages: int, runs: int, json_file: Path | None) -> int:
-    """Faults of every kind."""
-    reports = [anyio.run(_storm, clients, messages, backend_options=UVLOOP) for _ in range(runs)]
-    return end("a storm of faults", reports, json_file)
-
-
-# --- flood ----------------------------------------------------------------------------------
-
-
-type Sent = dict[tuple[int, int], float]
-"""When each message came to be, by client and number."""
-
-
 async def _flood(
     clients: int, flood: int, scale: float, latency_ms: float, rounds: int
 ) -> FloodReport:
@@ -134,20 +102,20 @@ async def _flood(
         await lab.set_limits(enabled=True, scale=scale)
         if latency_ms:
             await lab.add_fault("slow", seconds=latency_ms / 1000)
-        *quiet, loud = await gather(lab, clients + 1)
-        opened = await say(lab, [(who, 0) for who in (*quiet, loud)])
+        *people, loud = await gather(lab, clients + 1)
+        opened = await say(lab, [(who, 0) for who in (*people, loud)])
         await arrive(lab, set(opened))
-        desk = Desk(lab, await threads_of(lab, quiet), int(RULES.group_max * scale / 2))
+        quiet = Quiet(lab, await threads_of(lab, people), int(RULES.group_max * scale / 2))
         for _ in range(rounds):
             await arrive(lab, {*opened, *alone.written, *beside.written, *flooded})
             await anyio.sleep(RULES.group_window_s + 2)  # the budget is whole again
-            await desk.talk(alone)
+            await quiet.talk(alone)
             async with anyio.create_task_group() as group:
                 group.start_soon(_pour, lab, loud, flood, flooded)
-                await desk.talk(beside)
+                await quiet.talk(beside)
         sent = {**opened, **alone.written, **beside.written, **flooded}
         arrived = await arrive(lab, set(sent))
-        in_private = await private_messages(lab, quiet)
+        in_private = await private_messages(lab, people)
         refused = int((await lab.stats())["limited"])
     to_group = judge(sent, arrived)
     to_clients = judge({**alone.answered, **beside.answered}, in_private)
@@ -196,8 +164,8 @@ class Talk:
     answered: Sent = field(default_factory=dict)
 
 
-class Desk:
-    """Quiet clients, ``per_window`` messages of theirs in a window, and staff who answer them."""
+class Quiet:
+    """Clients who write ``per_window`` messages in a window, all together, and staff who answer."""
 
     def __init__(self, lab: LabClient, threads: Mapping[int, int], per_window: int) -> None:
         self._lab = lab
@@ -250,44 +218,3 @@ async def _pour(lab: LabClient, who: int, number: int, sent: Sent) -> None:
         numbers = range(start, min(start + handful, first + number))
         sent |= await say(lab, [(who, each) for each in numbers])
         await anyio.sleep(1)
-
-
-# --- storm ----------------------------------------------------------------------------------
-
-
-async def _storm(clients: int, messages: int) -> StormReport:
-    async with running() as stage:
-        lab = stage.lab
-        people = await gather(lab, clients)
-        await _break(lab)
-        sent = await say(lab, [(who, n) for n in range(messages) for who in people], mixed=True)
-        arrived = await arrive(lab, set(sent))
-        calls = await all_calls(lab)
-    found = judge(sent, arrived)
-    faults = Counter(call["fault"] for call in calls if call["fault"])
-    cut = {"timeout_before", "timeout_after", "drop_before", "drop_after"}
-    seconds = max(message["at"] for message in arrived) - min(sent.values())
-    return StormReport(
-        clients=clients,
-        messages=len(sent),
-        lost=found.lost,
-        doubled=found.doubled,
-        out_of_order=found.out_of_order,
-        uncertain_calls=sum(count for kind, count in faults.items() if kind in cut),
-        faults=dict(faults),
-        calls=len(calls),
-        seconds=round(seconds, 1),
-    )
-
-
-async def _break(lab: LabClient) -> None:
-    """Of all calls that make or change something; rules are drawn one after the other."""
-    for kind, part, more in (
-        ("too_many_requests", 0.10, {"retry_after": 1}),
-        ("server_error", 0.05, {}),
-        ("timeout_after", 0.05, {"seconds": 0.5}),
-        ("drop_before", 0.01, {}),
-        ("drop_after", 0.01, {}),
-    ):
-        for method in ("copy*", "send*", "create*", "edit*"):
-            await lab.add_fault(kind, method=method, probability=part, **more)
