@@ -26,6 +26,8 @@ STOP_TIMEOUT_S = 20.0
 
 READY_POLL_S = 0.05
 
+RUN = ("bootstrap", "run", "--env-file", os.devnull, "--end-with-parent")
+
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "VIRTUAL_ENV")
 """The demo must not pick up the settings of a real desk from its environment."""
 
@@ -47,10 +49,7 @@ class BotProcess:
         settings: Mapping[str, str],
         *,
         log_file: Path,
-        module: Sequence[str] = (
-            *("bootstrap", "run", "--env-file", os.devnull),
-            "--end-with-parent",
-        ),
+        module: Sequence[str] = RUN,
     ) -> None:
         self._module = tuple(module)
         self._settings = settings
